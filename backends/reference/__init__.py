@@ -1,0 +1,1 @@
+"""Reference kernels: correct on any Array-API library, and what the faster ones are tested against."""
