@@ -1,0 +1,88 @@
+"""Any other Array-API library, through its own namespace or array-api-compat's."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from backends._base import Array, Backend
+from backends._namespace import Namespace
+
+
+class GenericBackend(Backend):
+    """A library that follows the Array API, with the reference kernels.
+
+    Parameters
+    ----------
+    name : str
+        Name under which it is registered.
+    module : str
+        Import path of its Array-API namespace, ``"array_api_strict"`` or ``"array_api_compat.torch"``, say.
+    device : str
+        One of the library's devices; empty for its default.
+    """
+
+    def __init__(self, name: str, module: str, device: str = "") -> None:
+        namespace = import_module(module)
+        info = namespace.__array_namespace_info__()
+        native = self._find_device(name, device, info)
+        self.name = name  # type: ignore[misc]
+        self.device = f"{name}:{device}" if device else name
+        self._native_device = native
+        self.xp = Namespace(namespace, native)
+        self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
+        self._numpy = {dtype: np.dtype(name) for name, dtype in self._native.items()}
+        self.array_type = type(namespace.asarray(0))
+
+    @staticmethod
+    def _find_device(name: str, device: str, info: Any) -> Any:
+        if not device:
+            return info.default_device()
+        devices = {_device_name(native): native for native in info.devices() if native is not None}
+        if device not in devices:
+            raise ValueError(f"unknown device '{name}:{device}': {name!r} has {', '.join(sorted(devices))}")
+        return devices[device]
+
+    def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
+        dtype = None if dtype is None else self.native_dtype(dtype)
+        if not isinstance(obj, self.array_type):
+            host = np.asarray(obj)
+            dtype = dtype or self.native_dtype(host.dtype)
+            obj, copy = host.copy() if copy is not False and host.ndim else host[()], None
+            if not isinstance(obj, np.ndarray):
+                obj = obj.item()
+        return self.xp.asarray(obj, dtype=dtype, device=self._native_device, copy=copy)
+
+    def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
+        try:
+            return np.from_dlpack(array)
+        except (BufferError, RuntimeError, TypeError, ValueError):
+            on_host = array.to_device(next(iter(self.xp.__array_namespace_info__().devices())))
+            return np.asarray(on_host)
+
+    def wrap(self, result: Any) -> Array:
+        return result
+
+    def dtype_of(self, array: Array) -> np.dtype[Any]:
+        return self._numpy[array.dtype]
+
+    def native_dtype(self, dtype: Any) -> Any:
+        return self._native[np.dtype(dtype).name]
+
+    def owner(self, array: Array) -> Any:
+        raw = getattr(array, "_array", array)
+        base = getattr(raw, "_base", None)
+        while isinstance(raw, np.ndarray) and raw.base is not None:
+            raw = raw.base
+        return raw if base is None else base
+
+    def device_of(self, array: Array) -> str:
+        native = array.device
+        return self.name if native == self.xp.__array_namespace_info__().default_device() else f"{self.name}:{_device_name(native)}"
+
+
+def _device_name(native: Any) -> str:
+    text = str(native)
+    return text.partition("'")[2].rstrip("')").lower() if "'" in text else text.lower()

@@ -1,0 +1,78 @@
+"""Functions that gradient rules need beyond the standard, in the Array API alone.
+
+Each takes the namespace first; :func:`backends._namespace.make_namespace` binds it. They carry the names and
+signatures under which ``framework`` offers them, so that one rule serves raw arrays and tensors alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+
+__all__ = ["getitem", "scatter", "setitem"]
+
+
+def getitem(xp: Any, x: Array, key: Any) -> Array:
+    """``x[key]``, for every key that NumPy takes."""
+    if _is_simple(key):
+        return x[key]
+    positions = _positions(xp, x.shape, key)
+    flat = xp.take(xp.reshape(x, (-1,)), xp.reshape(positions, (-1,)), axis=0)
+    return xp.reshape(flat, positions.shape)
+
+
+def setitem(xp: Any, x: Array, key: Any, value: Any) -> Array:
+    """Return a copy of ``x`` with ``copy[key] = value``."""
+    out = xp.asarray(x, copy=True)
+    assign(xp, out, key, value)
+    return out
+
+
+def assign(xp: Any, x: Array, key: Any, value: Any) -> None:
+    """``x[key] = value`` in place, for every key that NumPy takes."""
+    if _is_simple(key):
+        x[key] = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
+        return
+    positions = _positions(xp, x.shape, key)
+    flat = xp.asarray(xp.reshape(x, (-1,)), copy=True)
+    value = xp.broadcast_to(xp.asarray(value, dtype=x.dtype), positions.shape)
+    rows, columns = xp.reshape(positions, (-1,)), xp.reshape(value, (-1,))
+    for i in range(rows.shape[0]):
+        flat[int(rows[i])] = columns[i]
+    x[...] = xp.reshape(flat, x.shape)
+
+
+def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
+    out = xp.zeros(shape, dtype=values.dtype)
+    if _is_simple(key):
+        out[key] = values
+        return out
+    positions = xp.reshape(_positions(xp, shape, key), (-1,))
+    flat, column = xp.reshape(out, (-1,)), xp.reshape(values, (-1,))
+    order = xp.argsort(positions, stable=True)
+    positions, column = xp.take(positions, order, axis=0), xp.take(column, order, axis=0)
+    for i in range(positions.shape[0]):
+        where = int(positions[i])
+        flat[where] = flat[where] + column[i]
+    return xp.reshape(flat, shape)
+
+
+def _is_simple(key: Any) -> bool:
+    """Whether every Array-API library takes the key: integers, slices, None, Ellipsis, or one mask alone."""
+    if isinstance(key, tuple):
+        return all(part is None or part is ... or isinstance(part, (int, slice)) for part in key)
+    return not isinstance(key, list) and (not hasattr(key, "dtype") or "bool" in str(key.dtype))
+
+
+def _positions(xp: Any, shape: tuple[int, ...], key: Any) -> Array:
+    """Flat positions of the entries that ``key`` names, worked out on the host by NumPy's own indexing."""
+    import numpy as np
+
+    size = 1
+    for length in shape:
+        size *= length
+    parts = key if isinstance(key, tuple) else (key,)
+    host = tuple(np.asarray(part) if hasattr(part, "dtype") or isinstance(part, list) else part for part in parts)
+    return xp.asarray(np.arange(size).reshape(shape)[host], dtype=xp.int64)

@@ -1,0 +1,12 @@
+"""Automatic differentiation: the graph, the engine, and derivatives for users."""
+
+from framework.autograd.functional import backward as backward
+from framework.autograd.functional import grad as grad
+from framework.autograd.fused import fused as fused
+from framework.autograd.graph import Node as Node
+from framework.autograd.modes import enable_grad as enable_grad
+from framework.autograd.modes import is_grad_enabled as is_grad_enabled
+from framework.autograd.modes import no_grad as no_grad
+from framework.autograd.modes import set_grad_enabled as set_grad_enabled
+from framework.autograd.primitive import primitive as primitive
+from framework.autograd.rows import RowSparse as RowSparse

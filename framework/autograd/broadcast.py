@@ -1,0 +1,41 @@
+"""Bringing a gradient to the shape and dtype of the value it belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+
+
+def match(xp: Any, g: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Sum ``g`` over the axes that broadcasting added or stretched, and cast it to ``dtype``.
+
+    Parameters
+    ----------
+    xp : namespace
+        Of the gradient.
+    g : array
+        A gradient of a shape to which ``shape`` broadcasts.
+    shape, dtype
+        Those of the value; of a real value the gradient is the real part.
+    """
+    if g.shape != shape:
+        extra = len(g.shape) - len(shape)
+        stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
+        axes = (*range(extra), *stretched)
+        if axes:
+            g = xp.sum(g, axis=axes, keepdims=True, dtype=g.dtype)
+        if g.shape != shape:
+            g = xp.reshape(g, shape) if _size(g.shape) == _size(shape) else xp.broadcast_to(g, shape)
+    if g.dtype != dtype:
+        if xp.isdtype(g.dtype, "complex floating") and not xp.isdtype(dtype, "complex floating"):
+            g = xp.real(g)
+        g = xp.astype(g, dtype, copy=False)
+    return g
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size

@@ -1,0 +1,176 @@
+"""The backward pass: from outputs to leaves, each node once, without recursion.
+
+Nodes are visited by falling sequence number, taken from a heap: every user of a value was recorded after
+it, so when a node's turn comes all its gradients have arrived. Leaves receive their sums at the very end,
+so an error on the way changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+from framework.autograd.broadcast import match
+from framework.autograd.graph import Edge, Node, Variable, make_tensor
+from framework.autograd.modes import set_grad_enabled
+from framework.autograd.primitive import OutputGrads
+from framework.autograd.rows import RowSparse
+from framework.autograd.versions import check_saved, latest
+
+
+def propagate(
+    roots: Iterable[tuple[Edge, Any]],
+    *,
+    targets: Sequence[Edge] | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> dict[Any, Any]:
+    """Send gradients from ``roots`` down the graph.
+
+    Parameters
+    ----------
+    roots : iterable of (node or leaf, gradient)
+        Where to start. Gradients are raw arrays, or tensors if ``create_graph``.
+    targets : sequence of (node or leaf), optional
+        If given, only the paths to these are walked. Otherwise all leaves are reached.
+    retain_graph : bool
+        Whether nodes keep their values, for another backward.
+    create_graph : bool
+        Run the rules on tensors, so that the gradients are themselves in the graph.
+
+    Returns
+    -------
+    dict
+        Gradients of the targets, or of all leaves.
+    """
+    wanted = None if targets is None else set(targets)
+    useful = None if wanted is None else _leading_to(wanted, [edge for edge, _ in roots])
+    pending: dict[Any, Any] = {}
+    owned: set[Any] = set()
+    found: dict[Any, Any] = {}
+    heap: list[tuple[int, Node]] = []
+
+    def send(edge: Any, g: Any) -> None:
+        if edge not in pending:
+            pending[edge] = g
+            if type(edge) is Node:
+                heappush(heap, (-edge.seq, edge))
+        else:
+            pending[edge] = _add(pending[edge], g, edge, owned, create_graph)
+
+    for edge, g in roots:
+        if edge is not None and (useful is None or edge in useful):
+            send(edge, g)
+    with set_grad_enabled(create_graph):
+        while heap:
+            _, node = heappop(heap)
+            g = pending.pop(node)
+            if node.hooks:
+                g = _run_hooks(node.hooks, g, node.backend, create_graph)
+            if wanted is not None and node in wanted:
+                found[node] = g
+            for edge, part in zip(node.inputs, _pull(node, g, useful, create_graph)):
+                if edge is not None and part is not None and (useful is None or edge in useful):
+                    send(edge, part)
+            if not (retain_graph or create_graph):
+                node.args = node.y = None
+        for leaf, g in pending.items():
+            if leaf._hooks:
+                g = _run_hooks(leaf._hooks, g.dense() if type(g) is RowSparse else g, leaf.backend, create_graph)
+            found[leaf] = g
+    return found
+
+
+def _pull(node: Node, g: Any, useful: set[Any] | None, tensors: bool) -> Sequence[Any]:
+    """The gradients of a node's inputs, each brought to its input's shape and dtype."""
+    if node.args is None:
+        raise RuntimeError(
+            f"the graph behind {node.name!r} was freed by an earlier backward(); pass retain_graph=True to that call if "
+            "you need to go through it twice"
+        )
+    if node.seq < latest.seq:
+        check_saved(node)
+    if useful is not None and not any(edge in useful for edge in node.inputs):
+        return ()
+    if type(g) is RowSparse:
+        g = g.dense()
+    xp = g.__array_namespace__() if tensors and not isinstance(g, OutputGrads) else node.backend.xp
+    if isinstance(g, OutputGrads):
+        if tensors:
+            xp = next(iter(g.values())).__array_namespace__()
+        g = g.filled(node, xp)
+    parts = list(node.op.pull(node, g, xp, tensors))
+    for i, edge in enumerate(node.inputs):
+        part = parts[i]
+        if edge is not None and part is not None and not isinstance(part, RowSparse | OutputGrads):
+            if type(edge) is Node:
+                shape, dtype = edge.shape, edge.dtype
+            else:
+                shape, dtype = edge.data.shape, edge.data.dtype
+                if part is g and not tensors:
+                    part = parts[i] = xp.asarray(g, copy=True)
+            if part.shape != shape or part.dtype != dtype:
+                parts[i] = match(xp, part, shape, edge.dtype if tensors else dtype)
+    return parts
+
+
+def _add(a: Any, b: Any, edge: Any, owned: set[Any], tensors: bool) -> Any:
+    """The sum of two gradients of one value; from the third on added into our own buffer."""
+    if isinstance(a, RowSparse | OutputGrads):
+        return a.merge(b)
+    if isinstance(b, RowSparse):
+        return b.merge(a)
+    if edge in owned:
+        a += b
+        return a
+    if not tensors:
+        owned.add(edge)
+    return a + b
+
+
+def _run_hooks(hooks: dict[int, Any], g: Any, backend: Any, tensors: bool) -> Any:
+    g = g if tensors else make_tensor(backend, backend.wrap(g))
+    for hook in list(hooks.values()):
+        replaced = hook(g)
+        g = g if replaced is None else replaced
+    return g if tensors else g.data
+
+
+def _leading_to(wanted: set[Any], roots: list[Edge]) -> set[Any]:
+    """The nodes and leaves from which some wanted one can be reached, themselves included."""
+    nodes: set[Node] = set()
+    stack = [edge for edge in roots if type(edge) is Node]
+    while stack:
+        node = stack.pop()
+        if node not in nodes:
+            nodes.add(node)
+            stack.extend(edge for edge in node.inputs if type(edge) is Node)
+    useful = set(wanted)
+    for node in sorted(nodes, key=lambda node: node.seq):
+        if any(edge in useful for edge in node.inputs):
+            useful.add(node)
+    return useful
+
+
+def accumulate(leaf: Variable, g: Any) -> None:
+    """Add a gradient to ``leaf.grad``."""
+    before = leaf._grad
+    if before is None:
+        g = _own(leaf, g)
+    elif type(before) is RowSparse or type(g) is RowSparse:
+        a, b = (x.data if isinstance(x, Variable) else x for x in (before, g))
+        g = a.merge(b) if type(a) is RowSparse else b.merge(a)
+    else:
+        g = before + g if isinstance(g, Variable) else before.data + g
+    if type(g) is not RowSparse and not isinstance(g, Variable):
+        g = make_tensor(leaf.backend, leaf.backend.wrap(g))
+    leaf._grad = g
+
+
+def _own(leaf: Variable, g: Any) -> Any:
+    """A gradient that shares its memory with nothing, so that a user may change ``leaf.grad`` in place."""
+    backend = leaf.backend
+    if type(g) is backend.array_type and backend.owner(g) is not g:
+        return backend.xp.asarray(g, copy=True)
+    return g

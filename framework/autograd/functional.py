@@ -1,0 +1,149 @@
+"""Derivatives for users: ``backward`` and ``grad``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from framework.autograd.engine import accumulate, propagate
+from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.rows import RowSparse
+
+
+def backward(output: Any, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+    """Add the gradient of ``output`` to ``.grad`` of every leaf below it.
+
+    Parameters
+    ----------
+    output : Tensor
+        A tensor that requires a gradient.
+    grad : Tensor or array, optional
+        Gradient of some scalar with respect to ``output``, of its shape. Not needed for a single element.
+    retain_graph : bool
+        Keep the graph, to go through it again.
+    create_graph : bool
+        Record the backward pass itself, for derivatives of higher order.
+
+    Raises
+    ------
+    RuntimeError
+        If nothing was recorded, the graph was freed, or a value it needs was overwritten.
+    ValueError
+        If ``grad`` is missing for more than one element, or of another shape.
+    """
+    found = propagate(
+        [_root(output, grad, create_graph)],
+        retain_graph=retain_graph,
+        create_graph=create_graph,
+    )
+    for leaf, g in found.items():
+        accumulate(leaf, g)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of ``outputs`` with respect to ``inputs``, without touching ``.grad``.
+
+    Parameters
+    ----------
+    outputs, inputs : Tensor or sequence of Tensor
+        What to differentiate, and with respect to what; inputs may be leaves or results.
+    grad_outputs : Tensor or sequence of Tensor, optional
+        The gradient to start from for each output; ones for an output of a single element.
+    retain_graph : bool, optional
+        Keep the graph; by default as ``create_graph``.
+    create_graph : bool
+        Record the computation of the gradients, for derivatives of higher order.
+    allow_unused : bool
+        Return None for an input that the outputs do not depend on, instead of raising.
+
+    Returns
+    -------
+    tuple of Tensor
+        One gradient for each input.
+
+    Raises
+    ------
+    RuntimeError
+        If an output was not recorded, or an input is not part of the graph.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> x = fw.Tensor(3.0, requires_grad=True)
+    >>> (g,) = fw.autograd.grad(x**3, x, create_graph=True)
+    >>> g.item(), fw.autograd.grad(g, x)[0].item()
+    (27.0, 18.0)
+    """
+    outs, ins = _as_tuple(outputs), _as_tuple(inputs)
+    seeds = (None,) * len(outs) if grad_outputs is None else _as_tuple(grad_outputs)
+    if len(seeds) != len(outs):
+        raise ValueError(f"grad: expected {len(outs)} grad_outputs, one for each output, got {len(seeds)}")
+    for i, x in enumerate(ins):
+        if not isinstance(x, Variable) or not x.requires_grad:
+            raise RuntimeError(
+                f"grad: input {i} does not require a gradient; make it with requires_grad=True or call requires_grad_() "
+                "before computing the outputs"
+            )
+    targets = [x.node or x for x in ins]
+    found = propagate(
+        [_root(out, seed, create_graph) for out, seed in zip(outs, seeds)],
+        targets=targets,
+        retain_graph=bool(retain_graph),
+        create_graph=create_graph,
+    )
+    return tuple(_result(found.get(target), x, i, allow_unused) for i, (target, x) in enumerate(zip(targets, ins)))
+
+
+def _result(g: Any, x: Variable, i: int, allow_unused: bool) -> Any:
+    if g is None:
+        if allow_unused:
+            return None
+        raise RuntimeError(
+            f"grad: the outputs do not depend on input {i}, of shape {x.shape}; pass allow_unused=True to get None for it"
+        )
+    if type(g) is RowSparse:
+        g = g.dense()
+    return g if isinstance(g, Variable) else make_tensor(x.backend, x.backend.wrap(g))
+
+
+def _as_tuple(values: Any) -> tuple[Any, ...]:
+    return tuple(values) if isinstance(values, Sequence) and not isinstance(values, Variable) else (values,)
+
+
+def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
+    """The edge to start from and the gradient there."""
+    if not isinstance(output, Variable):
+        raise TypeError(f"expected a Tensor to differentiate, got {type(output).__name__}")
+    if not output.requires_grad:
+        raise RuntimeError(
+            "this tensor does not require a gradient and was not recorded: no input had requires_grad=True, or it was made "
+            "under no_grad() or by an operation without a gradient"
+        )
+    backend = output.backend
+    if seed is None:
+        if output.data.size != 1:
+            raise ValueError(
+                f"a gradient can start without a seed only from a single element, not from shape {output.shape}; pass grad= "
+                "of that shape, or reduce with sum() or mean() first"
+            )
+        raw = backend.xp.ones(output.data.shape, dtype=output.data.dtype)
+        return output.node or output, make_tensor(backend, raw) if create_graph else raw
+    if not isinstance(seed, Variable):
+        seed = make_tensor(backend, backend.asarray(seed, dtype=output.dtype))
+    if seed.backend is not backend:
+        raise RuntimeError(
+            f"the seed gradient is on {seed.backend.device!r} but the tensor on {backend.device!r}; move it with .to()"
+        )
+    if seed.shape != output.shape:
+        raise ValueError(f"the seed gradient must have the tensor's shape {output.shape}, got {seed.shape}")
+    if seed.dtype != output.dtype:
+        seed = make_tensor(backend, backend.xp.astype(seed.data, output.data.dtype))
+    return output.node or output, seed if create_graph else seed.data

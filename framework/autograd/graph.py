@@ -1,0 +1,130 @@
+"""What is recorded: tensors' fields and the nodes between them.
+
+Edges run Tensor -> Node -> the nodes (or leaf tensors) of its inputs, never back, so a graph dies by
+reference count as soon as its last tensor does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backends import Backend
+
+Array = Any
+"""A raw array of some backend."""
+
+next_seq = count(1).__next__
+"""Numbers nodes and writes in the order in which they happen."""
+
+
+class Variable:
+    """The fields of a tensor that recording needs; ``framework.Tensor`` adds everything that users see.
+
+    Attributes
+    ----------
+    data : raw array
+        The values. The slot is empty while an optimizer owes updates to rows of it; reading it pays them
+        (see ``owed``).
+    backend : Backend
+        Where the values live.
+    node : Node or None
+        The operation that made the values; None for leaves and for values that no gradient flows through.
+    requires_grad : bool
+        Whether operations on this tensor are recorded.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_hooks", "_owed", "backend", "data", "node", "requires_grad")
+
+    data: Any
+    backend: Backend
+    node: Node | None
+    requires_grad: bool
+    _grad: Any
+    _hooks: dict[int, Callable[[Any], Any]] | None
+    _owed: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.backend.dtype_of(self.data)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "data":
+            owed = self._owed
+            if owed is not None:
+                self.data = owed.pay(self)
+                return self.data
+        elif name in ("_owed", "_hooks", "_grad"):
+            return None
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class Node:
+    """One recorded operation.
+
+    Attributes
+    ----------
+    op : Primitive
+        The operation; ``op.name`` is what users read.
+    inputs : tuple
+        For each array argument its node, the leaf tensor itself, or None where no gradient flows.
+    args : tuple or None
+        The raw arguments that the gradient rules ask for (others are None); the whole is None once freed.
+    kwargs : dict
+        Keyword arguments of the call.
+    y : raw array or None
+        The raw output, if a rule asks for it.
+    shape, dtype : tuple of int, dtype
+        Those of the output; gradients are brought to them.
+    """
+
+    __slots__ = ("args", "backend", "dtype", "hooks", "inputs", "kwargs", "op", "seq", "shape", "y")
+
+    op: Any
+    backend: Backend
+    inputs: tuple[Edge, ...]
+    args: Any
+    kwargs: dict[str, Any]
+    y: Any
+    seq: int
+    shape: Any
+    dtype: Any
+    hooks: dict[int, Callable[[Any], Any]] | None
+
+    @property
+    def name(self) -> str:
+        """Name of the operation."""
+        return self.op.name  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<{self.name} -> {tuple(self.shape)}>"
+
+
+Edge = Union["Node", "Variable", None]
+
+_make: list[type[Variable]] = [Variable]
+
+
+def tensor_class(cls: type[Variable]) -> type[Variable]:
+    """Class decorator: results of operations are made as instances of ``cls``."""
+    _make[0] = cls
+    return cls
+
+
+def make_tensor(backend: Backend, data: Array, node: Node | None = None) -> Any:
+    """A tensor of the registered class around a raw array, without any checks."""
+    cls = _make[0]
+    t = cls.__new__(cls)
+    t.data = data
+    t.backend = backend
+    t.node = node
+    t.requires_grad = node is not None
+    return t

@@ -1,0 +1,330 @@
+"""An operation: a function on raw arrays with its gradient rules beneath it.
+
+::
+
+    @primitive
+    def multiply(xp, x1, x2, /):
+        return xp.multiply(x1, x2)
+    multiply.defvjp(lambda xp, g, x2: g * x2,
+                    lambda xp, g, x1: g * x1)
+
+There is one rule for each array argument, or None where there is no gradient. A rule gets the namespace and
+the gradient of the output, and asks **by name** for what else it needs: ``y`` the output, an argument of the
+function, a keyword, ``shape`` the shape of the argument it belongs to. What no rule asks for is not kept.
+
+In an ordinary backward ``xp`` is the backend's namespace and all values are raw arrays; with
+``create_graph=True`` it is ``framework`` itself and the same rule runs on tensors, recorded, so that
+gradients of any order come from one source. A rule need not undo broadcasting or promotion of dtypes: the
+engine sums each gradient back to its argument's shape and casts it to its dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+from backends import Backend, backend_of
+from framework.autograd.graph import Edge, Node, Variable, make_tensor, next_seq
+from framework.autograd.modes import mode
+from framework.autograd.versions import check_views, mixed
+
+Array = Any
+Rule = Callable[..., Any]
+
+_SCALARS = frozenset({int, float, complex, bool, type(None)})
+
+
+class Op:
+    """What primitives and fused operations share: telling tensors from constants, and recording.
+
+    Parameters
+    ----------
+    fun : callable
+        The function that the operation is named and documented by.
+    view : bool
+        Whether the result may share the first argument's memory.
+    """
+
+    def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
+        update_wrapper(self, fun)
+        self.name = fun.__name__.lstrip("_").rstrip("_")
+        self.view = view
+
+    def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        """Gradients of ``node``'s inputs, from that of its output."""
+        raise NotImplementedError
+
+    def unwrap(self, args: Sequence[Any]) -> tuple[Backend, list[Any], int]:
+        """Raw values of the arguments, their backend, and a bit mask of those that require a gradient."""
+        backend: Backend | None = None
+        raw: list[Any] = []
+        needs, bit, plain = 0, 1, True
+        for x in args:
+            if isinstance(x, Variable):
+                raw.append(x.data)
+                if x.requires_grad:
+                    needs |= bit
+                if x.backend is not backend:
+                    if backend is not None:
+                        raise self._mixed_devices(args)
+                    backend = x.backend
+                if mixed:
+                    check_views(x)
+            else:
+                raw.append(x)
+                if type(x) not in _SCALARS:
+                    plain = False
+            bit += bit
+        if backend is None or not plain:
+            return self.unwrap(self._as_tensors(args, backend))
+        return backend, raw, needs
+
+    def _as_tensors(self, args: Sequence[Any], backend: Backend | None) -> list[Any]:
+        """The arguments with raw arrays made tensors and NumPy's 0-d numbers kept with their dtype."""
+        converted = []
+        for x in args:
+            found = None if isinstance(x, Variable) or type(x) in _SCALARS else backend_of(x)
+            if found is not None:
+                x = make_tensor(found, found.wrap(x))
+            elif not isinstance(x, Variable) and isinstance(x, int | float | complex):
+                x = _plain_number(x)
+            elif not isinstance(x, Variable) and x is not None:
+                raise TypeError(
+                    f"{self.name}: expected a Tensor, an array or a number, got {type(x).__name__}; "
+                    "make a Tensor of it with framework.asarray first"
+                )
+            converted.append(x)
+        if backend is None and not any(isinstance(x, Variable) for x in converted):
+            kinds = ", ".join(type(x).__name__ for x in args) or "nothing"
+            raise TypeError(f"{self.name}: expected at least one Tensor or array, got {kinds}")
+        return converted
+
+    def _mixed_devices(self, args: Sequence[Any]) -> RuntimeError:
+        devices = sorted({x.backend.device for x in args if isinstance(x, Variable)})
+        names = " and ".join(repr(device) for device in devices)
+        return RuntimeError(
+            f"{self.name}: expected all tensors on one device, got {names}; move one of them with .to({devices[0]!r}) first"
+        )
+
+    def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
+        """The library's error, with the operation's name and what it was called with."""
+        kinds = ", ".join(
+            f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args
+        )
+        text = str(error).rstrip(".")
+        try:
+            return type(error)(f"{self.name}: {text}; the arguments were {kinds}")
+        except TypeError:
+            return error
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+
+def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
+    """For each argument where its gradient goes: its node, the leaf itself, or None."""
+    return tuple([(x.node or x) if needs >> i & 1 else None for i, x in enumerate(args)])
+
+
+class Primitive(Op):
+    """An operation with one gradient rule for each array argument; see the module's docstring."""
+
+    def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
+        super().__init__(fun, view=view)
+        self.fun = fun
+        code = fun.__code__
+        self._names = code.co_varnames[1 : code.co_argcount]
+        self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
+        self._variadic = bool(code.co_flags & 0x04)
+        self._rules: tuple[tuple[Rule, tuple[str, ...]] | None, ...] = ()
+        self._differentiable = 0
+        self._keep: dict[int, tuple[tuple[bool, ...] | None, bool]] = {}
+
+    def defvjp(self, *rules: Rule | None) -> None:
+        """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
+        self._rules = tuple(rule and (rule, rule.__code__.co_varnames[2 : rule.__code__.co_argcount]) for rule in rules)
+        self._differentiable = -1 if self._variadic else sum(1 << i for i, rule in enumerate(rules) if rule)
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether any argument has a gradient."""
+        return bool(self._differentiable)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        backend, raw, needs = self.unwrap(args)
+        if kwargs and kwargs.get("dtype") is not None:
+            kwargs["dtype"] = backend.native_dtype(kwargs["dtype"])
+        try:
+            y = self.fun(backend.xp, *raw, **kwargs)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.explain(error, raw) from error
+        if needs and mode.grad:
+            needs &= self._differentiable
+            if needs:
+                return self._record(backend, args, raw, kwargs, needs, y)
+        if type(y) is not backend.array_type:
+            if type(y) is tuple:
+                return tuple([make_tensor(backend, backend.wrap(part)) for part in y])
+            y = backend.wrap(y)
+        return make_tensor(backend, y)
+
+    def _record(
+        self, backend: Backend, args: Sequence[Any], raw: list[Any], kwargs: dict[str, Any], needs: int, y: Any
+    ) -> Any:
+        keep, keep_y = self._keep.get(needs) or self._plan(needs, len(raw))
+        node = Node()
+        node.op = self
+        node.backend = backend
+        node.inputs = edges(args, needs)
+        node.args = () if keep is None else [x if kept else None for x, kept in zip(raw, keep)]
+        node.kwargs = kwargs
+        node.hooks = None
+        node.seq = next_seq()
+        if type(y) is not backend.array_type:
+            if type(y) is tuple:
+                y = tuple([backend.wrap(part) for part in y])
+                node.y = y if keep_y else None
+                return outputs(node, y)
+            y = backend.wrap(y)
+        node.y = y if keep_y else None
+        node.shape = y.shape
+        node.dtype = y.dtype
+        return make_tensor(backend, y, node)
+
+    def _plan(self, needs: int, count: int) -> tuple[tuple[bool, ...] | None, bool]:
+        """Which arguments, and whether the output, the rules of the wanted gradients ask for."""
+        asked: set[str] = set()
+        for i in range(count):
+            rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
+            asked.update(rule[1] if rule else ())
+        keep = (True,) * count if self._variadic and "args" in asked else tuple(name in asked for name in self._names)
+        plan = (keep if any(keep) else None, "y" in asked)
+        if not self._variadic:
+            self._keep[needs] = plan
+        return plan
+
+    def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        args, y = node.args, node.y
+        if tensors:
+            args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)] if args else args
+            y = revive_output(node)
+        grads: list[Any] = []
+        for i, edge in enumerate(node.inputs):
+            if edge is None:
+                grads.append(None)
+                continue
+            rule, names = self._rules[0 if self._variadic else i]  # type: ignore[misc]
+            values = []
+            for name in names:
+                if name == "y":
+                    values.append(y)
+                elif name == "shape":
+                    values.append(tuple(edge.shape))
+                elif name in self._names:
+                    values.append(args[self._names.index(name)])
+                elif name in node.kwargs:
+                    values.append(node.kwargs[name])
+                elif name == "i":
+                    values.append(i)
+                elif name == "args":
+                    values.append(args)
+                else:
+                    values.append(self._defaults[name])
+            grads.append(rule(xp, g, *values))
+        return grads
+
+
+def _plain_number(x: complex) -> complex:
+    """A number of a subclass of int, float or complex (an IntEnum, say) as the plain Python number."""
+    return int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+
+
+def revive(node: Node, raw: Any, edge: Edge) -> Any:
+    """A kept raw argument as the tensor it was, in its place in the graph."""
+    if isinstance(edge, Variable):
+        return edge
+    if raw is None or type(raw) in _SCALARS:
+        return raw
+    return make_tensor(node.backend, raw, edge)
+
+
+def revive_output(node: Node) -> Any:
+    """The kept raw output as the tensor it was."""
+    if node.y is None:
+        return None
+    if type(node.y) is tuple:
+        return outputs(node, node.y)
+    return make_tensor(node.backend, node.y, node)
+
+
+class _Output(Op):
+    """Picks one of several outputs; its node hangs below the operation's node."""
+
+    def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        return (OutputGrads({node.kwargs["index"]: g}),)
+
+
+def output() -> None:
+    """One of the results of an operation that has several."""
+
+
+_output = _Output(output, view=True)
+
+
+class OutputGrads(dict[int, Any]):
+    """Gradients of some of the outputs of one operation, by position."""
+
+    def merge(self, other: OutputGrads) -> OutputGrads:
+        """Both together; where both have a gradient, their sum."""
+        both = OutputGrads(self)
+        for index, g in other.items():
+            both[index] = both[index] + g if index in both else g
+        return both
+
+    def filled(self, node: Node, xp: Any) -> tuple[Any, ...]:
+        """One gradient for each output, zeros where none came."""
+        device = node.backend.device if hasattr(xp, "Tensor") else None
+        return tuple(
+            self[i] if i in self else xp.zeros(shape, dtype=node.backend.native_dtype(dtype), device=device)
+            for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype))
+        )
+
+
+def outputs(node: Node, arrays: Sequence[Array]) -> tuple[Any, ...]:
+    """Tensors for the several results of ``node``, each below a node of its own."""
+    node.shape = [array.shape for array in arrays]
+    node.dtype = [node.backend.dtype_of(array) for array in arrays]
+    return tuple([_output_tensor(node, index, array) for index, array in enumerate(arrays)])
+
+
+def _output_tensor(parent: Node, index: int, array: Array) -> Any:
+    if parent.dtype[index].kind not in "fcV":
+        return make_tensor(parent.backend, array)
+    node = Node()
+    node.op = _output
+    node.backend = parent.backend
+    node.inputs = (parent,)
+    node.args = ()
+    node.kwargs = {"index": index}
+    node.y = None
+    node.hooks = None
+    node.seq = next_seq()
+    node.shape = array.shape
+    node.dtype = array.dtype
+    return make_tensor(parent.backend, array, node)
+
+
+def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False) -> Any:
+    """Decorator that makes a function on raw arrays an operation on tensors.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword.
+    view : bool
+        Whether the result may share the first argument's memory, as a reshape's does.
+    """
+    if fun is None:
+        return lambda fun: Primitive(fun, view=view)
+    return Primitive(fun, view=view)

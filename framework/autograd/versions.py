@@ -1,0 +1,103 @@
+"""Who wrote into which buffer, and when: what makes a stale value an error instead of a wrong gradient.
+
+Every in-place write notes its sequence number for the buffer it changed. A node is older than a write when
+its own number is smaller. In a loop that never writes between forward and backward nothing is looked up:
+one comparison with the newest write decides.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from framework.autograd.graph import Node, Variable, next_seq
+
+if TYPE_CHECKING:
+    from backends import Backend
+
+
+class _Write(NamedTuple):
+    seq: int
+    recorded: bool
+    keeper: Any
+
+
+class _Latest:
+    seq = 0
+
+
+latest = _Latest()
+_writes: dict[int, _Write] = {}
+mixed: dict[int, _Write] = {}
+"""Writes through tensors (rather than by an optimizer), which views of the same buffer must know of."""
+
+
+def note_write(backend: Backend, array: Any, *, recorded: bool = False, by_optimizer: bool = False) -> None:
+    """Remember that the buffer behind ``array`` changes now.
+
+    Parameters
+    ----------
+    recorded : bool
+        Whether the write itself is in the graph.
+    by_optimizer : bool
+        A write to a leaf between steps, after which views of the leaf remain usable.
+    """
+    owner = backend.owner(array)
+    key = id(owner)
+    latest.seq = seq = next_seq()
+    known = _writes.get(key)
+    keeper = known.keeper if known is not None else _forget_with(owner, key)
+    _writes[key] = write = _Write(seq, recorded or (known is not None and known.recorded), keeper)
+    if not by_optimizer:
+        mixed[key] = write
+
+
+def _forget_with(owner: Any, key: int) -> Any:
+    def forget(_: Any) -> None:
+        _writes.pop(key, None)
+        mixed.pop(key, None)
+
+    try:
+        return weakref.ref(owner, forget)
+    except TypeError:
+        return owner
+
+
+def written_since(backend: Backend, array: Any, seq: int) -> bool:
+    """Whether the array's buffer was written after the moment ``seq``."""
+    write = _writes.get(id(backend.owner(array)))
+    return write is not None and write.seq > seq
+
+
+def check_saved(node: Node) -> None:
+    """Raise if a value that ``node`` kept for its gradient was overwritten since.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the operation and the remedy.
+    """
+    saved = [*node.args, *(node.y if isinstance(node.y, tuple) else (node.y,))]
+    for value in saved:
+        if hasattr(value, "dtype") and written_since(node.backend, value, node.seq):
+            raise RuntimeError(
+                f"the gradient of {node.name!r} needs a value of shape {tuple(value.shape)} that was overwritten in place "
+                f"after {node.name!r} used it; write into a clone() instead, or do the in-place operation after backward()"
+            )
+
+
+def check_views(x: Variable) -> None:
+    """Raise if ``x`` shares its buffer with a tensor through which it was written behind the graph's back."""
+    write = mixed.get(id(x.backend.owner(x.data)))
+    if write is None:
+        return
+    if x.node is not None and x.node.seq < write.seq:
+        raise RuntimeError(
+            f"this tensor, made by {x.node.name!r}, was overwritten in place through another view of its memory, so its "
+            "recorded history no longer describes its values; take the view again after the write, or clone() before it"
+        )
+    if x.node is None and write.recorded and not x.requires_grad:
+        raise RuntimeError(
+            "this tensor shares memory with a tensor that was written in place with a gradient, which would be lost here; "
+            "use the tensor that was written, or clone() before the write"
+        )
