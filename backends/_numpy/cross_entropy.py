@@ -1,0 +1,73 @@
+"""Softmax cross-entropy over class indices with one exponential an element and one ``(N, C)`` array a direction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backends._numpy.blocks import row_blocks
+
+if TYPE_CHECKING:
+    from backends._base import Backend
+
+Array = Any
+
+_FEW_CLASSES = 64
+
+
+def cross_entropy_forward(
+    backend: Backend,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> tuple[Array, tuple[Any, ...]]:
+    """Losses ``(N,)`` of ``logits (N, C)`` at ``target (N,)``.
+
+    With ``z = logits - max``, ``l = log(sum(exp(z)))`` and the class weights ``w``, row by row:
+    ``(1 - s) * w[y] * (l - z[y]) + s / C * (sum(w) * l - sum(w * z))``.
+    """
+    rows, classes = logits.shape
+    dtype = np.result_type(logits.dtype, np.float32)
+    weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
+    valid = target != ignore_index
+    labels = np.where(valid, target, 0)
+    hit = (valid * (1 - label_smoothing)).astype(dtype) * weights[labels]
+    even = (valid * (label_smoothing / classes)).astype(dtype) if label_smoothing else None
+
+    exps = np.empty((rows, classes), dtype)
+    sums, picked, spread = np.empty((3, rows), dtype)
+    for block in row_blocks(rows, classes):
+        z = np.subtract(logits[block], _row_max(logits[block])[:, None], out=exps[block])
+        picked[block] = z[np.arange(len(z)), labels[block]]
+        if even is not None:
+            spread[block] = z @ weights
+        np.exp(z, out=z)
+        sums[block] = z @ np.ones(classes, dtype)
+
+    # A class that cannot be the target must not turn log(0) into nan.
+    picked[hit == 0] = 0
+    log_sums = np.log(sums)
+    losses = hit * (log_sums - picked)
+    if even is not None:
+        losses += even * (weights.sum() * log_sums - spread)
+    losses[~valid] = 0
+    return losses.astype(logits.dtype, copy=False), (exps, sums, labels, hit, even, weights)
+
+
+def _row_max(x: Array) -> Array:
+    """``(N,)``: short rows are reduced together, across the rows of the transpose."""
+    return np.ascontiguousarray(x.T).max(axis=0) if x.shape[1] < _FEW_CLASSES else x.max(axis=1)
+
+
+def cross_entropy_backward(backend: Backend, saved: tuple[Any, ...], g: Array) -> Array:
+    """Gradient ``(N, C)`` of ``sum(g * losses)`` in the logits."""
+    exps, sums, labels, hit, even, weights = saved
+    mass = hit if even is None else hit + even * weights.sum()
+    slope = exps * (g * mass / sums)[:, None]
+    slope.reshape(-1)[np.arange(len(labels)) * exps.shape[1] + labels] -= g * hit
+    if even is not None:
+        slope -= (g * even)[:, None] * weights
+    return slope.astype(g.dtype, copy=False)

@@ -1,0 +1,176 @@
+"""Rows of a table, with sums of rows as products of a sparse matrix.
+
+``scipy.sparse`` adds a row at a time in compiled code, where ``numpy.add.at`` and ``numpy.add.reduceat`` take ten
+times as long. It is imported at the first sum, so that importing the package does not load SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backends.reference.embedding import bad_index_message, non_integer_message
+
+if TYPE_CHECKING:
+    from backends._base import Backend
+
+Array = Any
+
+
+def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0) -> None:
+    """Raise unless ``low <= ids < size``; the message names the first index outside, and its position."""
+    if ids.dtype.kind not in "iu":
+        raise TypeError(non_integer_message(op, ids.dtype))
+    if ids.size and not (low <= ids.min() and ids.max() < size):
+        raise IndexError(bad_index_message(op, ids, low, size))
+
+
+def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
+    """Rows ``weight[ids]``, of shape ``ids.shape + weight.shape[1:]``."""
+    ids = ids.astype(np.intp, copy=False)
+    # take copies lines of memory where indexing walks elements, but would first copy a table that is not contiguous.
+    return np.asarray(weight.take(ids, axis=0) if weight.flags.c_contiguous else weight[ids])
+
+
+def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
+    """Unique ``ids (u,)`` in rising order and the sums ``(u, D)`` of their ``rows (n, D)``."""
+    unique, order, bounds = _group(ids)
+    return unique, _sum_runs(np.ones(len(order)), order, bounds, rows)
+
+
+def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
+    """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
+    from scipy.sparse import csc_array
+
+    wide = _widen(rows)
+    columns = (np.ones(len(ids), wide.dtype), ids.astype(np.intp, copy=False), np.arange(len(ids) + 1))
+    return (csc_array(columns, shape=(size, len(ids))) @ wide).astype(rows.dtype, copy=False)
+
+
+def embedding_bag_forward(
+    backend: Backend,
+    weight: Array,
+    ids: Array,
+    offsets: Array,
+    per_sample_weights: Array | None,
+    mode: str,
+    padding_idx: int | None,
+) -> tuple[Array, tuple[Any, ...]]:
+    """Sum, mean or maximum ``(B, D)`` of the rows of each bag; `saved` refers to `weight`, which must not change."""
+    kept, ids, bounds = _kept_entries(ids, offsets, padding_idx)
+    shares = _shares(bounds, mode, np.result_type(weight.dtype, np.float32))
+    factors = shares if per_sample_weights is None else shares * per_sample_weights[kept]
+    if mode == "max":
+        out = _max_runs(weight, ids, bounds)
+    elif weight.flags.c_contiguous and weight.itemsize >= 4:
+        out = _sum_runs(factors, ids, bounds, weight)
+    else:  # the product would copy or convert the whole table
+        out = _sum_runs(factors, np.arange(len(ids)), bounds, take_rows(backend, weight, ids))
+    return out, (weight, ids, bounds, kept, shares, factors, mode, per_sample_weights)
+
+
+def embedding_bag_backward(
+    backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
+) -> tuple[tuple[Array, Array] | None, Array | None]:
+    """Gradients of ``sum(g * out)``: unique ids and rows for the table, ``(n,)`` for the per-sample weights."""
+    weight, ids, bounds, kept, shares, factors, mode, per_sample_weights = saved
+    gweight = gfactors = None
+    if needs[0]:
+        unique, order, runs = _group(ids)
+        if mode == "max":
+            gweight = unique, _winners_sums(weight, ids, bounds, order, runs, g)
+        else:
+            gweight = unique, _sum_runs(factors[order], _run_of_entries(bounds)[order], runs, g)
+    if needs[1]:
+        rows = take_rows(backend, weight, ids)
+        gfactors = np.zeros_like(per_sample_weights)
+        gfactors[kept] = shares * np.vecdot(_widen(g)[_run_of_entries(bounds)], _widen(rows))
+    return gweight, gfactors
+
+
+def _kept_entries(ids: Array, offsets: Array, padding_idx: int | None) -> tuple[Array | slice, Array, Array]:
+    """Which entries count, their ids, and where among them the ``B`` bags begin and end: ``(B + 1,)``."""
+    bounds = np.append(offsets, len(ids)).astype(np.intp, copy=False)
+    if padding_idx is None:
+        return slice(None), ids, bounds
+    kept = np.flatnonzero(ids != padding_idx)
+    return kept, ids[kept], np.searchsorted(kept, bounds)
+
+
+def _shares(bounds: Array, mode: str, dtype: Any) -> Array:
+    """``(n,)``: the part of its bag that each entry makes up in a mean, or else ones."""
+    lengths = np.diff(bounds)
+    return (
+        np.repeat(1 / np.maximum(lengths, 1), lengths).astype(dtype) if mode == "mean" else np.ones(bounds[-1], dtype)
+    )
+
+
+def _group(ids: Array) -> tuple[Array, Array, Array]:
+    """Unique ids ``(u,)``, an order ``(n,)`` that brings equal ones together, and their runs' bounds ``(u + 1,)``."""
+    order = _stable_argsort(ids)
+    ordered = ids[order]
+    bounds = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))[: len(ids) + 1]
+    return ordered[bounds[:-1]], order, bounds
+
+
+def _stable_argsort(ids: Array) -> Array:
+    """Sort by 16 bits at a time, the lowest first: of all integers NumPy sorts only these by counting."""
+    order = np.argsort(ids.astype(np.uint16), kind="stable")
+    highest = int(ids.max(initial=0))
+    for shift in range(16, highest.bit_length(), 16):
+        digits = (ids >> shift).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
+
+
+def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Array:
+    """``(R, D)``: for each run of entries, the sum of the rows at their columns ``(n,)`` times their factors."""
+    from scipy.sparse import csr_array
+
+    wide = _widen(rows)
+    matrix = csr_array((factors.astype(wide.dtype, copy=False), columns, bounds), shape=(len(bounds) - 1, len(rows)))
+    return (matrix @ wide).astype(rows.dtype, copy=False)
+
+
+def _max_runs(weight: Array, ids: Array, bounds: Array) -> Array:
+    """``(B, D)``: the maxima of the rows ``weight[ids]`` in each run, zeros where it is empty."""
+    lengths = np.diff(bounds)
+    tops = np.zeros((len(lengths), weight.shape[1]), weight.dtype)
+    tops[lengths > 0] = _fold_runs(np.maximum, weight[ids], lengths[lengths > 0])
+    return tops
+
+
+def _winners_sums(weight: Array, ids: Array, bounds: Array, order: Array, runs: Array, g: Array) -> Array:
+    """``(u, D)``: each element of ``g (B, D)`` added to the id whose row was the first to attain the maximum."""
+    rows, lengths = weight[ids], np.diff(bounds)
+    attains = (rows == _max_runs(weight, ids, bounds)[_run_of_entries(bounds)]) | np.isnan(rows)
+    positions = np.where(attains, np.arange(len(ids))[:, None], len(ids))
+    winners = _fold_runs(np.minimum, positions, lengths[lengths > 0])
+    group = np.empty(len(ids), np.intp)
+    group[order] = _run_of_entries(runs)
+    width, count = g.shape[1], len(runs) - 1
+    cells = group[winners] * width + np.arange(width)
+    sums = np.bincount(cells.ravel(), weights=g[lengths > 0].ravel(), minlength=count * width)
+    return sums.reshape(count, width).astype(g.dtype)
+
+
+def _fold_runs(combine: Callable[[Array, Array], Array], rows: Array, lengths: Array) -> Array:
+    """Combine each run of rows into one, pair by pair; a row without a partner is combined with itself."""
+    while lengths.max(initial=1) > 1:
+        halves = (lengths + 1) // 2
+        starts, run = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(lengths)), halves)
+        firsts = (starts - 2 * (np.cumsum(halves) - halves))[run] + 2 * np.arange(len(run))
+        seconds = np.minimum(firsts + 1, (starts + lengths - 1)[run])
+        rows, lengths = combine(rows.take(firsts, axis=0), rows.take(seconds, axis=0)), halves
+    return rows
+
+
+def _run_of_entries(bounds: Array) -> Array:
+    """``(n,)``: the number of the run that each entry lies in."""
+    return np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+
+
+def _widen(x: Array) -> Array:
+    return x.astype(np.result_type(x.dtype, np.float32), copy=False)
