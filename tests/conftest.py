@@ -1,0 +1,99 @@
+"""Where tests run: the devices, arrays on each of them, and a watch over global state."""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import backends
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile("gate" if os.environ.get("CI") else "default")
+
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+
+
+# ---------------------------------------------------------------- devices
+@cache
+def why_no_gpu() -> str:
+    """Return why tests on a GPU cannot run; empty if they can."""
+    try:
+        backends.get_backend("cuda")
+    except (ImportError, RuntimeError) as error:
+        return str(error)
+    return ""
+
+
+def pytest_collection_modifyitems(items):
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu and why_no_gpu():
+        for item in gpu:
+            item.add_marker(pytest.mark.skip(reason=f"no GPU: {why_no_gpu()}"))
+
+
+class Arrays:
+    """Makes tensors of one kind.
+
+    Attributes
+    ----------
+    device : str
+        The device string for ``framework``.
+    read_only : bool
+        Whether the arrays inside refuse to be written, as those of a memory-mapped file do.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.device = kind.removesuffix("-readonly")
+        self.read_only = kind != self.device
+
+    def make(self, values: Any, *, requires_grad: bool = False) -> Any:
+        """Return a tensor with a copy of a NumPy array or nested sequence, dtype kept."""
+        import framework as fw
+
+        tensor = fw.asarray(np.array(values), device=self.device, copy=True)
+        if self.read_only:
+            tensor.data.flags.writeable = False
+        return tensor.requires_grad_(requires_grad)
+
+
+# The two fixtures hold no state, so that tests of properties may use them: hence the wide scope.
+@pytest.fixture(scope="session", params=["cpu", "strict", CUDA])
+def device(request):
+    """Each device string in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session", params=["cpu", "cpu-readonly", "strict", CUDA])
+def arrays(request):
+    """An :class:`Arrays` for each kind of array in turn."""
+    return Arrays(request.param)
+
+
+# ---------------------------------------------------------------- global state
+def _numpy_random_state():
+    name, keys, *rest = np.random.get_state()
+    return name, keys.tobytes(), *rest
+
+
+WATCHED = {
+    "NumPy's error state": np.geterr,
+    "NumPy's print options": np.get_printoptions,
+    "NumPy's global random state": _numpy_random_state,
+    "Python's global random state": random.getstate,
+}
+
+
+@pytest.fixture(autouse=True)
+def no_leaks():
+    """Fail a test that leaves global state other than it found it."""
+    before = {name: state() for name, state in WATCHED.items()}
+    yield
+    leaked = [name for name, state in WATCHED.items() if state() != before[name]]
+    assert not leaked, f"the test changed global state and left it: {', '.join(leaked)}"
