@@ -127,11 +127,10 @@ def embedding_bag_forward(
         For :func:`embedding_bag_backward`; refers to `weight`, which must not change before.
     """
     xp = backend.xp
-    ids = _flat_int64(xp, ids)
     bags = _bag_of_entries(xp, ids, offsets)
-    kept = xp.nonzero(xp.ones_like(ids, dtype=xp.bool) if padding_idx is None else ids != padding_idx)[0]
+    kept = _arange(xp, ids) if padding_idx is None else xp.nonzero(ids != padding_idx)[0]
     ids, bags = xp.take(ids, kept), xp.take(bags, kept)
-    rows = _widen(xp, xp.take(weight, ids, axis=0))
+    rows = _widen(xp, take_rows(backend, weight, ids))
     count = offsets.shape[0]
     winners = None
     if mode == "max":
@@ -167,7 +166,7 @@ def embedding_bag_backward(
             terms = rows * _factors(xp, rows, bags, per_sample_weights, kept, mode, g.shape[0])[:, None]
         gweight = sum_rows(backend, ids, xp.astype(terms, g.dtype, copy=False))
     if needs[1]:
-        products = xp.sum(rows * xp.take(weight, ids, axis=0), axis=1)
+        products = xp.sum(rows * take_rows(backend, weight, ids), axis=1)
         products = products * _factors(xp, rows, bags, None, kept, mode, g.shape[0])
         spread = _spread(xp, kept, products[:, None], per_sample_weights.shape[0])
         gfactors = xp.astype(spread[:, 0], g.dtype)
@@ -222,8 +221,8 @@ def _scan_runs(xp: Any, combine: Callable[[Array, Array], Array], keys: Array, r
 
 def _last_of_runs(xp: Any, keys: Array) -> Array:
     """Positions of the last of each run of equal ``keys (n,)``."""
-    ends = xp.ones_like(keys[:1], dtype=xp.bool)
-    return xp.nonzero(xp.concat([keys[1:] != keys[:-1], ends]))[0]
+    ends = keys != xp.roll(keys, -1)
+    return xp.nonzero(ends | (_arange(xp, keys) == keys.shape[0] - 1))[0]
 
 
 def _spread(xp: Any, positions: Array, rows: Array, size: int) -> Array:
