@@ -47,14 +47,17 @@ clean:  ## remove the environment and everything made by runs and tools
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, \
 	this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv --clear --without-pip $(VENV)
-	$(PYTHON) -m pip --python $(VENV) install --quiet pip
-	touch $@
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(VENV) install -qq pip
+	@touch $@
 
 $(VENV)/.installed-oracle: $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	touch $@
+	@echo "installing PyTorch into $(VENV)"
+	@$(BIN)/python -m pip install -qq torch==2.13.0
+	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
-	touch $@
+	@echo "installing framework[$*] into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable '.[$*]'
+	@touch $@
