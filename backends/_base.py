@@ -24,6 +24,11 @@ from backends.reference import cross_entropy, embedding, normalization, random, 
 Array = Any
 """An array of whichever library the backend wraps."""
 
+STANDARD_DTYPES = (
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float32", "float64", "complex64", "complex128"),
+)
+
 
 class Backend:
     """One array library on one device.
@@ -38,12 +43,15 @@ class Backend:
         The namespace that ops compute in.
     array_type : type
         The class of its arrays.
+    complex_dtypes : frozenset
+        Its complex dtype objects.
     """
 
     name: ClassVar[str] = "abstract"
     device: str
     xp: Any
     array_type: type
+    complex_dtypes: frozenset[Any]
 
     # ---------------------------------------------------------------- conversion
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -66,7 +74,15 @@ class Backend:
         """The library's own dtype object for anything that NumPy takes as a dtype."""
         raise NotImplementedError
 
+    def dtype_names(self) -> tuple[str, ...]:
+        """Names of the standard's dtypes that the library has."""
+        return STANDARD_DTYPES
+
     # ---------------------------------------------------------------- memory and time
+    def device_of(self, array: Array) -> str:
+        """The device string of an array of this library."""
+        return self.device
+
     def owner(self, array: Array) -> Any:
         """The object that owns the array's memory; views of one buffer have one owner."""
         return array

@@ -34,6 +34,8 @@ class GenericBackend(Backend):
         self.xp = Namespace(namespace, native)
         self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
         self._numpy = {dtype: np.dtype(name) for name, dtype in self._native.items()}
+        self._dtype_types = {type(dtype) for dtype in self._numpy}
+        self.complex_dtypes = frozenset(dtype for dtype, host in self._numpy.items() if host.kind == "c")
         self.array_type = type(namespace.asarray(0))
 
     @staticmethod
@@ -69,7 +71,10 @@ class GenericBackend(Backend):
         return self._numpy[array.dtype]
 
     def native_dtype(self, dtype: Any) -> Any:
-        return self._native[np.dtype(dtype).name]
+        return dtype if type(dtype) in self._dtype_types else self._native[np.dtype(dtype).name]
+
+    def dtype_names(self) -> tuple[str, ...]:
+        return tuple(self._native)
 
     def owner(self, array: Array) -> Any:
         raw = getattr(array, "_array", array)

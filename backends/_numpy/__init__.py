@@ -17,6 +17,7 @@ class NumpyBackend(Backend):
     name = "cpu"
     device = "cpu"
     array_type = np.ndarray
+    complex_dtypes = frozenset({np.dtype(np.complex64), np.dtype(np.complex128)})
     xp = Namespace(
         np,
         getitem=indexing.getitem,
@@ -45,6 +46,3 @@ class NumpyBackend(Backend):
         while isinstance(array, np.ndarray) and array.base is not None:
             array = array.base
         return array
-
-    def device_of(self, array: Array) -> str:
-        return "cpu"

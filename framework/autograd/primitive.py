@@ -12,6 +12,11 @@ There is one rule for each array argument, or None where there is no gradient. A
 the gradient of the output, and asks **by name** for what else it needs: ``y`` the output, an argument of the
 function, a keyword, ``shape`` the shape of the argument it belongs to. What no rule asks for is not kept.
 
+Rules are written as for real numbers. For complex ones PyTorch's convention holds (the gradient is that of a
+real loss with respect to the conjugate), which for holomorphic functions means: conjugate the incoming
+gradient, apply the rule, conjugate the result. The mechanism does that; an operation that is not holomorphic
+(``abs``, ``real``, ``conj``) or whose rule handles complex values itself says ``holomorphic=False``.
+
 In an ordinary backward ``xp`` is the backend's namespace and all values are raw arrays; with
 ``create_graph=True`` it is ``framework`` itself and the same rule runs on tensors, recorded, so that
 gradients of any order come from one source. A rule need not undo broadcasting or promotion of dtypes: the
@@ -130,9 +135,10 @@ def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
 class Primitive(Op):
     """An operation with one gradient rule for each array argument; see the module's docstring."""
 
-    def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
+    def __init__(self, fun: Callable[..., Any], *, view: bool = False, holomorphic: bool = True) -> None:
         super().__init__(fun, view=view)
         self.fun = fun
+        self.holomorphic = holomorphic
         code = fun.__code__
         self._names = code.co_varnames[1 : code.co_argcount]
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
@@ -209,6 +215,9 @@ class Primitive(Op):
         if tensors:
             args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)] if args else args
             y = revive_output(node)
+        conjugate = self.holomorphic and type(g) is not tuple and node.dtype in node.backend.complex_dtypes
+        if conjugate:
+            g = xp.conj(g)
         grads: list[Any] = []
         for i, edge in enumerate(node.inputs):
             if edge is None:
@@ -231,7 +240,8 @@ class Primitive(Op):
                     values.append(args)
                 else:
                     values.append(self._defaults[name])
-            grads.append(rule(xp, g, *values))
+            part = rule(xp, g, *values)
+            grads.append(xp.conj(part) if conjugate else part)
         return grads
 
 
@@ -315,7 +325,7 @@ def _output_tensor(parent: Node, index: int, array: Array) -> Any:
     return make_tensor(parent.backend, array, node)
 
 
-def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False) -> Any:
+def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holomorphic: bool = True) -> Any:
     """Decorator that makes a function on raw arrays an operation on tensors.
 
     Parameters
@@ -324,7 +334,9 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False) -> A
         ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword.
     view : bool
         Whether the result may share the first argument's memory, as a reshape's does.
+    holomorphic : bool
+        Whether the rules, written for real numbers, hold for complex ones up to conjugation.
     """
     if fun is None:
-        return lambda fun: Primitive(fun, view=view)
-    return Primitive(fun, view=view)
+        return lambda fun: Primitive(fun, view=view, holomorphic=holomorphic)
+    return Primitive(fun, view=view, holomorphic=holomorphic)

@@ -1,0 +1,28 @@
+"""The device of new tensors."""
+
+from __future__ import annotations
+
+from backends import get_backend
+
+
+class _Default:
+    device = "cpu"
+
+
+_default = _Default()
+
+
+def get_default_device() -> str:
+    """Return the device on which tensors are made when none is named: ``"cpu"`` unless set otherwise."""
+    return _default.device
+
+
+def set_default_device(device: str) -> None:
+    """Set the device on which tensors are made when none is named.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If the device is unknown or cannot be used here; nothing is changed then.
+    """
+    _default.device = get_backend(device).device

@@ -1,0 +1,100 @@
+"""What the namespace can do and how dtypes relate, as the Array API standard asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backends import available, get_backend
+from framework.autograd.graph import Variable
+from framework.devices import get_default_device
+from framework.dtypes import DType, default_for, get_default_dtype
+
+__array_api_version__ = "2025.12"
+__array_api_versions__ = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
+
+_KINDS = {
+    "bool": "b",
+    "signed integer": "i",
+    "unsigned integer": "u",
+    "integral": "iu",
+    "real floating": "f",
+    "complex floating": "c",
+    "numeric": "iufc",
+}
+
+
+def isdtype(dtype: Any, kind: Any) -> bool:
+    """Whether a dtype is of a kind: a name such as ``"real floating"``, a dtype, or a tuple of those."""
+    dtype = np.dtype(dtype)
+    if isinstance(kind, tuple):
+        return any(isdtype(dtype, one) for one in kind)
+    if isinstance(kind, str):
+        if kind not in _KINDS:
+            raise ValueError(f"isdtype: unknown kind {kind!r}; expected one of {', '.join(map(repr, _KINDS))} or a dtype")
+        return dtype.kind in _KINDS[kind]
+    return dtype == np.dtype(kind)
+
+
+def _dtype_or_number(x: Any) -> Any:
+    return x.dtype if isinstance(x, Variable) or hasattr(x, "dtype") else x
+
+
+def result_type(*arrays_and_dtypes: Any) -> DType:
+    """The dtype that an operation on these gives; Python numbers never promote an array."""
+    if not arrays_and_dtypes:
+        raise ValueError("result_type: expected at least one tensor, dtype or number")
+    return np.result_type(*[_dtype_or_number(x) for x in arrays_and_dtypes])
+
+
+def can_cast(from_: Any, to: Any, /) -> bool:
+    """Whether type promotion allows casting a dtype (or a tensor's) to another."""
+    return bool(np.can_cast(np.dtype(_dtype_or_number(from_)), np.dtype(to)))
+
+
+def finfo(type: Any, /) -> Any:
+    """Limits of a floating dtype, or of a tensor's."""
+    return np.finfo(np.dtype(_dtype_or_number(type)))
+
+
+def iinfo(type: Any, /) -> Any:
+    """Limits of an integer dtype, or of a tensor's."""
+    return np.iinfo(np.dtype(_dtype_or_number(type)))
+
+
+class _Info:
+    """Capabilities, devices and dtypes of the namespace."""
+
+    def capabilities(self) -> dict[str, Any]:
+        """What optional behaviour is there."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+    def default_device(self) -> str:
+        """Where new tensors are made."""
+        return get_default_device()
+
+    def devices(self) -> list[str]:
+        """Devices that can be used here."""
+        return [name for name, state in available().items() if state == "ok"]
+
+    def default_dtypes(self, *, device: str | None = None) -> dict[str, DType]:
+        """Dtypes that Python numbers get."""
+        floating = get_default_dtype()
+        return {
+            "real floating": floating,
+            "complex floating": default_for(np.dtype("complex128"), from_python=True),
+            "integral": np.dtype("int64"),
+            "indexing": np.dtype("int64"),
+        }
+
+    def dtypes(self, *, device: str | None = None, kind: Any = None) -> dict[str, DType]:
+        """The standard's dtypes by name, those of a kind if one is given."""
+        backend = get_backend(device or get_default_device())
+        names = backend.dtype_names()
+        return {name: np.dtype(name) for name in names if kind is None or isdtype(np.dtype(name), kind)}
+
+
+def __array_namespace_info__() -> _Info:  # noqa: N807
+    """The namespace's description of itself."""
+    return _Info()

@@ -1,0 +1,1 @@
+"""Operations with their gradient rules, one file a topic."""

@@ -1,0 +1,160 @@
+"""Reading and writing parts of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.autograd.graph import Variable
+from framework.autograd.inplace import write
+from framework.autograd.modes import mode
+from framework.autograd.primitive import primitive
+from framework.autograd.versions import note_write
+
+Array = Any
+
+
+@primitive(view=True)
+def _basic_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
+    return x[key]
+
+
+_basic_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
+
+
+@primitive
+def _advanced_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
+    return xp.getitem(x, key)
+
+
+_advanced_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
+
+
+def getitem(x: Any, key: Any, /) -> Any:
+    """``x[key]``, for every key that NumPy takes: integers, slices, None, Ellipsis, masks, index arrays.
+
+    Repeated indices add their gradients. A basic key gives a view, an array in it a copy.
+    """
+    key = raw_key(key)
+    return (_basic_getitem if is_basic(key) else _advanced_getitem)(x, key=key)
+
+
+def raw_key(key: Any) -> Any:
+    """The key with tensors replaced by their raw arrays."""
+    if isinstance(key, Variable):
+        return _index_array(key)
+    if isinstance(key, tuple):
+        return tuple([_index_array(part) if isinstance(part, Variable) else part for part in key])
+    return key
+
+
+def _index_array(x: Variable) -> Array:
+    if x.dtype.kind not in "iub":
+        raise IndexError(f"index arrays must have an integer or boolean dtype, got {x.dtype}; cast with .to('int64')")
+    return x.data
+
+
+def is_basic(key: Any) -> bool:
+    """Whether indexing with the key gives a view: integers, slices, None and Ellipsis only."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        part is None or part is ... or isinstance(part, slice) or (isinstance(part, int) and not isinstance(part, bool))
+        for part in parts
+    )
+
+
+@primitive
+def _scatter(xp: Any, values: Array, /, *, key: Any, to: tuple[int, ...]) -> Array:
+    return xp.scatter(values, key, to)
+
+
+_scatter.defvjp(lambda xp, g, key: xp.getitem(g, key))
+
+
+def scatter(values: Any, key: Any, shape: tuple[int, ...], /) -> Any:
+    """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up.
+
+    The transpose of ``x[key]`` for an ``x`` of that shape, and its gradient.
+    """
+    return _scatter(values, key=raw_key(key), to=tuple(shape))
+
+
+@primitive
+def _setitem(xp: Any, x: Array, value: Array, /, *, key: Any) -> Array:
+    return xp.setitem(x, key, value)
+
+
+_setitem.defvjp(lambda xp, g, key: xp.setitem(g, key, 0), lambda xp, g, key: xp.getitem(g, key))
+
+
+def setitem(x: Any, key: Any, value: Any, /) -> Any:
+    """Return a copy of ``x`` with ``copy[key] = value``."""
+    return _setitem(x, value, key=raw_key(key))
+
+
+def assign(x: Any, key: Any, value: Any, /) -> None:
+    """``x[key] = value`` in place, with the gradients of both."""
+    key = raw_key(key)
+    value_needs = isinstance(value, Variable) and value.requires_grad
+    if mode.grad and (x.requires_grad or value_needs):
+        write(_setitem, x, value, key=key)
+        return
+    if isinstance(value, Variable) and value.backend is not x.backend:
+        raise RuntimeError(
+            f"cannot write a tensor on {value.backend.device!r} into one on {x.backend.device!r}; "
+            f"move it with .to({x.backend.device!r})"
+        )
+    x.backend.xp.assign(x.data, key, value.data if isinstance(value, Variable) else value)
+    note_write(x.backend, x.data, by_optimizer=x.node is None)
+
+
+@primitive
+def _take(xp: Any, x: Array, /, indices: Array, *, axis: int) -> Array:
+    return xp.take(x, indices, axis=axis)
+
+
+def _take_rule(xp: Any, g: Array, indices: Array, shape: tuple[int, ...], axis: int) -> Array:
+    return xp.scatter(g, (slice(None),) * (axis % len(shape)) + (indices,), shape)
+
+
+_take.defvjp(_take_rule, None)
+
+
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+    """The entries of ``x`` at ``indices`` (of any shape) along an axis; repeated indices add their gradients."""
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"take: axis is needed for an array of {x.ndim} dimensions")
+        axis = 0
+    return _take(x, indices, axis=axis)
+
+
+@primitive
+def _take_along_axis(xp: Any, x: Array, /, indices: Array, *, axis: int) -> Array:
+    return xp.take_along_axis(x, indices, axis=axis)
+
+
+def along_axis_key(xp: Any, indices: Array, axis: int) -> tuple[Array, ...]:
+    """The index arrays that name, for each entry of ``indices``, its place in the array it was taken from."""
+    n = indices.ndim
+    key = []
+    for i, length in enumerate(indices.shape):
+        if i == axis % n:
+            key.append(indices)
+        else:
+            key.append(xp.reshape(xp.arange(length), (1,) * i + (length,) + (1,) * (n - i - 1)))
+    return tuple(key)
+
+
+def _take_along_axis_rule(xp: Any, g: Array, indices: Array, shape: tuple[int, ...], axis: int) -> Array:
+    a = axis % len(shape)
+    whole = shape[:a] + (indices.shape[a],) + shape[a + 1 :]
+    indices = xp.broadcast_to(indices, whole)
+    return xp.scatter(g, along_axis_key(xp, indices, a), shape)
+
+
+_take_along_axis.defvjp(_take_along_axis_rule, None)
+
+
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
+    """The entries of ``x`` at the positions that ``indices`` gives along an axis, as argsort returns them."""
+    return _take_along_axis(x, indices, axis=axis)

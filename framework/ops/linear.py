@@ -1,0 +1,99 @@
+"""Products of vectors and matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from framework.autograd.primitive import primitive
+
+Array = Any
+
+
+@primitive
+def matmul(xp: Any, x1: Array, x2: Array, /) -> Array:
+    """Matrix product over the last two axes, the others broadcast; a 1-d argument is a vector."""
+    return xp.matmul(x1, x2)
+
+
+def _first(xp: Any, g: Array, x2: Array, shape: tuple[int, ...]) -> Array:
+    if x2.ndim == 1:
+        return g[..., None] * x2
+    if len(shape) == 1:
+        return xp.matmul(x2, g[..., None])[..., 0]
+    return xp.matmul(g, xp.matrix_transpose(x2))
+
+
+def _second(xp: Any, g: Array, x1: Array, shape: tuple[int, ...]) -> Array:
+    if x1.ndim == 1:
+        return g * x1 if len(shape) == 1 else x1[:, None] * g[..., None, :]
+    if len(shape) == 1:
+        product = xp.matmul(xp.matrix_transpose(x1), g[..., None])[..., 0]
+        return xp.sum(product, axis=tuple(range(product.ndim - 1))) if product.ndim > 1 else product
+    return xp.matmul(xp.matrix_transpose(x1), g)
+
+
+def _matmul_first(xp: Any, g: Array, x2: Array, shape: tuple[int, ...]) -> Array:
+    if len(shape) == 1 and x2.ndim == 1:
+        return g * x2
+    return _first(xp, g, x2, shape)
+
+
+matmul.defvjp(_matmul_first, _second)
+
+
+@primitive(holomorphic=False)
+def _vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int) -> Array:
+    return xp.vecdot(x1, x2, axis=axis)
+
+
+def _spread(xp: Any, g: Array, axis: int) -> Array:
+    return xp.expand_dims(g, axis=axis)
+
+
+_vecdot.defvjp(
+    lambda xp, g, x2, axis: xp.conj(_spread(xp, g, axis)) * x2,
+    lambda xp, g, x1, axis: _spread(xp, g, axis) * x1,
+)
+
+
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """Sum of ``conj(x1) * x2`` along an axis, the others broadcast."""
+    return _vecdot(x1, x2, axis=axis)
+
+
+@primitive
+def _tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any) -> Array:
+    return xp.tensordot(x1, x2, axes=axes)
+
+
+def _axes_pairs(axes: Any, n1: int, n2: int) -> tuple[list[int], list[int]]:
+    if isinstance(axes, int):
+        return list(range(n1 - axes, n1)), list(range(axes))
+    return [a % n1 for a in axes[0]], [a % n2 for a in axes[1]]
+
+
+def _tensordot_first(xp: Any, g: Array, x2: Array, shape: tuple[int, ...], axes: Any) -> Array:
+    a1, a2 = _axes_pairs(axes, len(shape), x2.ndim)
+    free1 = [i for i in range(len(shape)) if i not in a1]
+    free2 = [i for i in range(x2.ndim) if i not in a2]
+    product = xp.tensordot(g, x2, axes=(list(range(len(free1), g.ndim)), free2))
+    order = free1 + [a for _, a in sorted(zip(a2, a1))]
+    return xp.permute_dims(product, tuple(sorted(range(len(order)), key=order.__getitem__)))
+
+
+def _tensordot_second(xp: Any, g: Array, x1: Array, shape: tuple[int, ...], axes: Any) -> Array:
+    a1, a2 = _axes_pairs(axes, x1.ndim, len(shape))
+    free1 = [i for i in range(x1.ndim) if i not in a1]
+    free2 = [i for i in range(len(shape)) if i not in a2]
+    product = xp.tensordot(x1, g, axes=(free1, list(range(len(free1)))))
+    order = [a for _, a in sorted(zip(a1, a2))] + free2
+    return xp.permute_dims(product, tuple(sorted(range(len(order)), key=order.__getitem__)))
+
+
+_tensordot.defvjp(_tensordot_first, _tensordot_second)
+
+
+def tensordot(x1: Any, x2: Any, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Any:
+    """Sum of products over pairs of axes."""
+    return _tensordot(x1, x2, axes=axes)

@@ -1,0 +1,228 @@
+"""Operations that move values about and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from framework.autograd.primitive import primitive
+
+Array = Any
+Axis = int | tuple[int, ...] | None
+
+
+@primitive(view=True)
+def _reshape(xp: Any, x: Array, /, *, to: tuple[int, ...], copy: bool | None) -> Array:
+    return xp.reshape(x, to) if copy is None else xp.reshape(x, to, copy=copy)
+
+
+_reshape.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
+
+
+def reshape(x: Any, /, shape: int | tuple[int, ...], *, copy: bool | None = None) -> Any:
+    """The same values in another shape; one length may be -1."""
+    return _reshape(x, to=(shape,) if isinstance(shape, int) else tuple(shape), copy=copy)
+
+
+@primitive(view=True)
+def _permute_dims(xp: Any, x: Array, /, *, axes: tuple[int, ...]) -> Array:
+    return xp.permute_dims(x, axes)
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    order = [a % len(axes) for a in axes]
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+_permute_dims.defvjp(lambda xp, g, axes: xp.permute_dims(g, _inverse(axes)))
+
+
+def permute_dims(x: Any, /, axes: tuple[int, ...]) -> Any:
+    """The axes in another order."""
+    return _permute_dims(x, axes=tuple(axes))
+
+
+@primitive(view=True)
+def matrix_transpose(xp: Any, x: Array, /) -> Array:
+    """The last two axes exchanged."""
+    return xp.matrix_transpose(x)
+
+
+matrix_transpose.defvjp(lambda xp, g: xp.matrix_transpose(g))
+
+
+@primitive(view=True)
+def _moveaxis(xp: Any, x: Array, /, *, source: Axis, destination: Axis) -> Array:
+    return xp.moveaxis(x, source, destination)
+
+
+_moveaxis.defvjp(lambda xp, g, source, destination: xp.moveaxis(g, destination, source))
+
+
+def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
+    """Axes moved to new places, the others in their order."""
+    return _moveaxis(x, source=source, destination=destination)
+
+
+@primitive(view=True)
+def _broadcast_to(xp: Any, x: Array, /, *, to: tuple[int, ...]) -> Array:
+    return xp.broadcast_to(x, to)
+
+
+_broadcast_to.defvjp(lambda xp, g: g)
+
+
+def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
+    """``x`` repeated, without copying, to a shape that it broadcasts to."""
+    return _broadcast_to(x, to=tuple(shape))
+
+
+@primitive(view=True)
+def expand_dims(xp: Any, x: Array, /, *, axis: int | tuple[int, ...] = 0) -> Array:
+    """A new axis of length one."""
+    return xp.expand_dims(x, axis=axis)
+
+
+expand_dims.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
+
+
+@primitive(view=True)
+def _squeeze(xp: Any, x: Array, /, *, axis: int | tuple[int, ...]) -> Array:
+    return xp.squeeze(x, axis=axis)
+
+
+_squeeze.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
+
+
+def squeeze(x: Any, /, axis: int | tuple[int, ...]) -> Any:
+    """Without the given axes, which must have length one."""
+    return _squeeze(x, axis=axis)
+
+
+@primitive(view=True)
+def _flip(xp: Any, x: Array, /, *, axis: Axis) -> Array:
+    return xp.flip(x, axis=axis)
+
+
+_flip.defvjp(lambda xp, g, axis: xp.flip(g, axis=axis))
+
+
+def flip(x: Any, /, *, axis: Axis = None) -> Any:
+    """The entries in reverse order along the given axes, or all."""
+    return _flip(x, axis=axis)
+
+
+@primitive
+def _roll(xp: Any, x: Array, /, *, shift: int | tuple[int, ...], axis: Axis) -> Array:
+    return xp.roll(x, shift, axis=axis)
+
+
+def _back(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+
+
+_roll.defvjp(lambda xp, g, shift, axis: xp.roll(g, _back(shift), axis=axis))
+
+
+def roll(x: Any, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Any:
+    """The entries shifted along the given axes, those that fall off coming in at the other end."""
+    return _roll(x, shift=shift, axis=axis)
+
+
+@primitive
+def _concat(xp: Any, *arrays: Array, axis: int | None, starts: tuple[int, ...]) -> Array:
+    return xp.concat(arrays, axis=axis)
+
+
+def _concat_rule(xp: Any, g: Array, i: int, shape: tuple[int, ...], axis: int | None, starts: tuple[int, ...]) -> Array:
+    if axis is None:
+        return xp.reshape(g[starts[i] : starts[i] + _size(shape)], shape)
+    key = [slice(None)] * g.ndim
+    key[axis] = slice(starts[i], starts[i] + shape[axis])
+    return g[tuple(key)]
+
+
+_concat.defvjp(_concat_rule)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
+    """The arrays one after another along an axis, or flattened if it is None."""
+    arrays = _sequence("concat", arrays)
+    lengths = [_size(a.shape) if axis is None or not a.shape else a.shape[axis] for a in arrays]
+    return _concat(*arrays, axis=axis, starts=(0, *accumulate(lengths)))
+
+
+@primitive
+def _stack(xp: Any, *arrays: Array, axis: int) -> Array:
+    return xp.stack(arrays, axis=axis)
+
+
+_stack.defvjp(lambda xp, g, i, axis: _entry(g, i, axis))
+
+
+def _entry(g: Array, i: int, axis: int) -> Array:
+    key: list[Any] = [slice(None)] * g.ndim
+    key[axis] = i
+    return g[tuple(key)]
+
+
+def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
+    """The arrays beside each other along a new axis."""
+    return _stack(*_sequence("stack", arrays), axis=axis)
+
+
+def _sequence(name: str, arrays: Any) -> Sequence[Any]:
+    if not isinstance(arrays, Sequence) or not len(arrays):
+        raise ValueError(f"{name}: expected a non-empty list or tuple of tensors, got {type(arrays).__name__} {arrays!r:.40}")
+    return arrays
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """The slices of ``x`` along an axis."""
+    if not -x.ndim <= axis < x.ndim:
+        raise IndexError(f"unstack: axis {axis} is out of range for {x.ndim} dimensions")
+    return tuple(_entry(x, i, axis) for i in range(x.shape[axis]))
+
+
+@primitive
+def _tile(xp: Any, x: Array, /, *, repetitions: tuple[int, ...]) -> Array:
+    return xp.tile(x, repetitions)
+
+
+def _tile_rule(xp: Any, g: Array, shape: tuple[int, ...], repetitions: tuple[int, ...]) -> Array:
+    """Fold each axis into (repetition, entry) and sum over the repetitions."""
+    extra = len(repetitions) - len(shape)
+    lengths = (1,) * extra + shape if extra > 0 else shape
+    times = (1,) * -extra + repetitions if extra < 0 else repetitions
+    folded = tuple(n for pair in zip(times, lengths) for n in pair)
+    return xp.reshape(xp.sum(xp.reshape(g, folded), axis=tuple(range(0, len(folded), 2))), shape)
+
+
+_tile.defvjp(_tile_rule)
+
+
+def tile(x: Any, repetitions: tuple[int, ...], /) -> Any:
+    """``x`` laid out several times along each axis."""
+    return _tile(x, repetitions=tuple(repetitions))
+
+
+@primitive(view=True)
+def _astype(xp: Any, x: Array, /, *, dtype: Any, copy: bool) -> Array:
+    return xp.astype(x, dtype, copy=copy)
+
+
+_astype.defvjp(lambda xp, g: g)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
+    """The values cast to another dtype, and on another device if one is named."""
+    x = x if device is None else x.to(device)
+    return _astype(x, dtype=dtype, copy=copy)

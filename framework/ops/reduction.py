@@ -1,0 +1,174 @@
+"""Sums, means, extrema: operations that make axes disappear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.autograd.primitive import primitive
+
+Array = Any
+Axis = int | tuple[int, ...] | None
+
+
+def restore(xp: Any, reduced: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
+    """Put back, with length one, the axes that a reduction of an array of ``shape`` removed."""
+    if keepdims or not shape:
+        return reduced
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = {a % len(shape) for a in axes}
+    return xp.reshape(reduced, tuple([1 if i in gone else n for i, n in enumerate(shape)]))
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many entries one reduced value covers."""
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    n = 1
+    for a in axes:
+        n *= shape[a]
+    return n
+
+
+@primitive
+def sum(xp: Any, x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """Sum over the given axes, or over all."""
+    return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+sum.defvjp(
+    lambda xp, g, shape, axis, keepdims: xp.broadcast_to(restore(xp, g, shape, axis, keepdims), shape),
+)
+
+
+@primitive
+def mean(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean over the given axes, or over all."""
+    return xp.mean(x, axis=axis, keepdims=keepdims)
+
+
+mean.defvjp(
+    lambda xp, g, shape, axis, keepdims: xp.broadcast_to(
+        restore(xp, g / max_(count(shape, axis), 1), shape, axis, keepdims), shape
+    ),
+)
+
+
+def max_(a: int, b: int) -> int:
+    """The larger of two Python integers, whose built-in is shadowed here."""
+    return a if a > b else b
+
+
+def _share_among_ties(xp: Any, g: Array, y: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """The gradient of an extremum: shared evenly by all entries that reach it."""
+    y, g = restore(xp, y, x.shape, axis, keepdims), restore(xp, g, x.shape, axis, keepdims)
+    reached = xp.astype(xp.logical_or(x == y, xp.logical_and(x != x, y != y)), g.dtype)
+    return g * reached / xp.sum(reached, axis=axis, keepdims=True)
+
+
+@primitive
+def max(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest value; entries that tie share the gradient evenly."""
+    return xp.max(x, axis=axis, keepdims=keepdims)
+
+
+max.defvjp(_share_among_ties)
+
+
+@primitive
+def min(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest value; entries that tie share the gradient evenly."""
+    return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+min.defvjp(_share_among_ties)
+
+
+def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """Variance over the given axes: the sum of squared deviations over ``n - correction``."""
+    return _var(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+@primitive(holomorphic=False)
+def _var(xp: Any, x: Array, /, *, axis: Axis, correction: float, keepdims: bool) -> Array:
+    return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+def _var_rule(xp: Any, g: Array, x: Array, axis: Axis, correction: float, keepdims: bool) -> Array:
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    return restore(xp, g, x.shape, axis, keepdims) * (2 / _degrees(x.shape, axis, correction)) * centred
+
+
+def _degrees(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
+    degrees = count(shape, axis) - correction
+    return degrees if degrees > 0 else float("nan")
+
+
+_var.defvjp(_var_rule)
+
+
+@primitive(holomorphic=False)
+def _std(xp: Any, x: Array, /, *, axis: Axis, correction: float, keepdims: bool) -> Array:
+    return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+def _std_rule(xp: Any, g: Array, y: Array, x: Array, axis: Axis, correction: float, keepdims: bool) -> Array:
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    y = restore(xp, y, x.shape, axis, keepdims)
+    scale = restore(xp, g, x.shape, axis, keepdims) / xp.where(y == 0, xp.ones_like(y), y)
+    return scale * centred / _degrees(x.shape, axis, correction)
+
+
+_std.defvjp(_std_rule)
+
+
+def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """Standard deviation over the given axes; its gradient where all values are equal is 0."""
+    return _std(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+@primitive
+def all(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether all values are true. No gradient flows through it."""
+    return xp.all(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def any(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether any value is true. No gradient flows through it."""
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def count_nonzero(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """How many values are not zero. No gradient flows through it."""
+    return xp.count_nonzero(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def argmax(xp: Any, x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Position of the largest value, the first of several. No gradient flows through it."""
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def argmin(xp: Any, x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Position of the smallest value, the first of several. No gradient flows through it."""
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def logsumexp(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """``log(sum(exp(x)))`` over the given axes, without overflow."""
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return total
+    axes = tuple(range(x.ndim)) if axis is None else axis
+    return xp.squeeze(total, axis=axes)
+
+
+logsumexp.defvjp(
+    lambda xp, g, y, x, axis, keepdims: (
+        restore(xp, g, x.shape, axis, keepdims) * xp.exp(x - restore(xp, y, x.shape, axis, keepdims))
+    )
+)

@@ -1,0 +1,29 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.autograd.primitive import primitive
+
+Array = Any
+
+
+@primitive
+def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
+    """``exp(x) / sum(exp(x))`` along an axis, without overflow."""
+    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+softmax.defvjp(lambda xp, g, y, axis: y * (g - xp.sum(g * y, axis=axis, keepdims=True)))
+
+
+@primitive
+def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
+    """Logarithm of the softmax along an axis, exact where the softmax underflows."""
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+log_softmax.defvjp(lambda xp, g, y, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True))

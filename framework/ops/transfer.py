@@ -1,0 +1,50 @@
+"""Moving a tensor to another device, with the gradient moving back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from backends import Backend
+from framework.autograd.graph import Node, make_tensor, next_seq
+from framework.autograd.modes import mode
+from framework.autograd.primitive import Op
+
+Array = Any
+
+
+def move(data: Array, source: Backend, target: Backend) -> Array:
+    """A raw array's values as an array of another backend."""
+    return target.asarray(source.to_numpy(data), dtype=source.dtype_of(data))
+
+
+class Transfer(Op):
+    """The one operation whose input and output live on different backends."""
+
+    def __call__(self, x: Any, target: Backend) -> Any:
+        y = move(x.data, x.backend, target)
+        if not (x.requires_grad and mode.grad):
+            return make_tensor(target, y)
+        node = Node()
+        node.op = self
+        node.backend = target
+        node.inputs = (x.node or x,)
+        node.args = ()
+        node.kwargs = {"source": x.backend}
+        node.y = None
+        node.hooks = None
+        node.seq = next_seq()
+        node.shape = y.shape
+        node.dtype = y.dtype
+        return make_tensor(target, y, node)
+
+    def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        source = node.kwargs["source"]
+        return (self(g, source) if tensors else move(g, node.backend, source),)
+
+
+def to_device() -> None:
+    """Move a tensor to another device."""
+
+
+transfer = Transfer(to_device)
