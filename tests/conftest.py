@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 import backends
+import framework as fw
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -53,10 +54,8 @@ class Arrays:
         self.device = kind.removesuffix("-readonly")
         self.read_only = kind != self.device
 
-    def make(self, values: Any, *, requires_grad: bool = False) -> Any:
+    def make(self, values: Any, *, requires_grad: bool = False) -> fw.Tensor:
         """Return a tensor with a copy of a NumPy array or nested sequence, dtype kept."""
-        import framework as fw
-
         tensor = fw.asarray(np.array(values), device=self.device, copy=True)
         if self.read_only:
             tensor.data.flags.writeable = False
@@ -83,6 +82,9 @@ def _numpy_random_state():
 
 
 WATCHED = {
+    "grad mode": fw.is_grad_enabled,
+    "default device": fw.get_default_device,
+    "default dtype": fw.get_default_dtype,
     "NumPy's error state": np.geterr,
     "NumPy's print options": np.get_printoptions,
     "NumPy's global random state": _numpy_random_state,
