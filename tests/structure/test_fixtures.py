@@ -1,0 +1,44 @@
+"""The fixtures give what they promise, on every device."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import framework as fw
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("shape", [(), (0, 2), (2, 3)], ids=str)
+def test_made_tensors_hold_the_values(arrays, dtype, shape):
+    values = np.ones(shape, dtype=dtype)
+    tensor = arrays.make(values)
+    assert tensor.device.partition(":")[0] == arrays.device
+    assert tensor.dtype == values.dtype
+    np.testing.assert_array_equal(tensor.numpy(), values)
+
+
+def test_made_tensors_share_no_memory_with_their_source(arrays):
+    values = np.zeros(3)
+    tensor = arrays.make(values)
+    values[:] = 1
+    assert tensor.tolist() == [0, 0, 0]
+
+
+def test_read_only_arrays_refuse_to_be_written(arrays):
+    tensor = arrays.make([1.0, 2.0])
+    if not arrays.read_only:
+        tensor.data[0] = 3.0
+        return
+    with pytest.raises(ValueError, match="read-only"):
+        tensor.data[0] = 3.0
+
+
+def test_gradients_reach_made_tensors(arrays):
+    x = arrays.make([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_devices_take_tensors(device):
+    assert fw.Tensor([1.0], device=device).device.partition(":")[0] == device
