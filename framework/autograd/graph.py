@@ -110,19 +110,19 @@ class Node:
 
 Edge = Union["Node", "Variable", None]
 
-_make: list[type[Variable]] = [Variable]
+new = object.__new__
+result_class: list[type[Variable]] = [Variable]
 
 
 def tensor_class(cls: type[Variable]) -> type[Variable]:
     """Class decorator: results of operations are made as instances of ``cls``."""
-    _make[0] = cls
+    result_class[0] = cls
     return cls
 
 
 def make_tensor(backend: Backend, data: Array, node: Node | None = None) -> Any:
     """A tensor of the registered class around a raw array, without any checks."""
-    cls = _make[0]
-    t = cls.__new__(cls)
+    t = new(result_class[0])
     t.data = data
     t.backend = backend
     t.node = node

@@ -30,13 +30,14 @@ from functools import update_wrapper
 from typing import Any
 
 from backends import Backend, backend_of
-from framework.autograd.graph import Edge, Node, Variable, make_tensor, next_seq
+from framework.autograd.graph import Edge, Node, Variable, make_tensor, new, next_seq, result_class
 from framework.autograd.modes import mode
 from framework.autograd.versions import check_views, mixed
 
 Array = Any
 Rule = Callable[..., Any]
 
+_NOTHING: dict[str, Any] = {}
 _SCALARS = frozenset({int, float, complex, bool, type(None)})
 
 
@@ -129,7 +130,11 @@ class Op:
 
 def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
     """For each argument where its gradient goes: its node, the leaf itself, or None."""
-    return tuple([(x.node or x) if needs >> i & 1 else None for i, x in enumerate(args)])
+    found: list[Edge] = []
+    for x in args:
+        found.append((x.node or x) if needs & 1 else None)
+        needs >>= 1
+    return tuple(found)
 
 
 class Primitive(Op):
@@ -145,7 +150,7 @@ class Primitive(Op):
         self._variadic = bool(code.co_flags & 0x04)
         self._rules: tuple[tuple[Rule, tuple[str, ...]] | None, ...] = ()
         self._differentiable = 0
-        self._keep: dict[int, tuple[tuple[bool, ...] | None, bool]] = {}
+        self._keep: dict[int, tuple[tuple[bool, ...] | bool, bool]] = {}
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
@@ -165,47 +170,55 @@ class Primitive(Op):
             y = self.fun(backend.xp, *raw, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, raw) from error
+        if type(y) is not backend.array_type:
+            y = tuple([backend.wrap(part) for part in y]) if type(y) is tuple else backend.wrap(y)
         if needs and mode.grad:
             needs &= self._differentiable
             if needs:
                 return self._record(backend, args, raw, kwargs, needs, y)
-        if type(y) is not backend.array_type:
-            if type(y) is tuple:
-                return tuple([make_tensor(backend, backend.wrap(part)) for part in y])
-            y = backend.wrap(y)
+        if type(y) is tuple:
+            return tuple([make_tensor(backend, part) for part in y])
         return make_tensor(backend, y)
 
     def _record(
-        self, backend: Backend, args: Sequence[Any], raw: list[Any], kwargs: dict[str, Any], needs: int, y: Any
+        self, backend: Backend, args: Sequence[Any], raw: Sequence[Any], kwargs: dict[str, Any], needs: int, y: Any
     ) -> Any:
         keep, keep_y = self._keep.get(needs) or self._plan(needs, len(raw))
         node = Node()
         node.op = self
         node.backend = backend
         node.inputs = edges(args, needs)
-        node.args = () if keep is None else [x if kept else None for x, kept in zip(raw, keep)]
+        if keep is True:
+            node.args = raw
+        elif not keep:
+            node.args = ()
+        elif len(raw) == 2:
+            node.args = (raw[0] if keep[0] else None, raw[1] if keep[1] else None)
+        else:
+            node.args = [x if kept else None for x, kept in zip(raw, keep)]
         node.kwargs = kwargs
+        node.y = y if keep_y else None
         node.hooks = None
         node.seq = next_seq()
-        if type(y) is not backend.array_type:
-            if type(y) is tuple:
-                y = tuple([backend.wrap(part) for part in y])
-                node.y = y if keep_y else None
-                return outputs(node, y)
-            y = backend.wrap(y)
-        node.y = y if keep_y else None
+        if type(y) is tuple:
+            return outputs(node, y)
         node.shape = y.shape
         node.dtype = y.dtype
-        return make_tensor(backend, y, node)
+        t = new(result_class[0])
+        t.data = y
+        t.backend = backend
+        t.node = node
+        t.requires_grad = True
+        return t
 
-    def _plan(self, needs: int, count: int) -> tuple[tuple[bool, ...] | None, bool]:
+    def _plan(self, needs: int, count: int) -> tuple[tuple[bool, ...] | bool, bool]:
         """Which arguments, and whether the output, the rules of the wanted gradients ask for."""
         asked: set[str] = set()
         for i in range(count):
             rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
         keep = (True,) * count if self._variadic and "args" in asked else tuple(name in asked for name in self._names)
-        plan = (keep if any(keep) else None, "y" in asked)
+        plan = (all(keep) or (keep if any(keep) else False), "y" in asked)
         if not self._variadic:
             self._keep[needs] = plan
         return plan
@@ -243,6 +256,59 @@ class Primitive(Op):
             part = rule(xp, g, *values)
             grads.append(xp.conj(part) if conjugate else part)
         return grads
+
+
+class Unary(Primitive):
+    """An operation on one array without keywords: the same, with less to look at in each call."""
+
+    def __call__(self, x: Any, /) -> Any:
+        if not isinstance(x, Variable) or mixed:
+            return super().__call__(x)
+        backend, a = x.backend, x.data
+        try:
+            y = self.fun(backend.xp, a)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.explain(error, (a,)) from error
+        if type(y) is not backend.array_type:
+            y = backend.wrap(y)
+        if x.requires_grad and self._differentiable and mode.grad:
+            return self._record(backend, (x,), (a,), _NOTHING, 1, y)
+        return make_tensor(backend, y)
+
+
+class Binary(Primitive):
+    """An operation on two arrays without keywords: the same, with less to look at in each call."""
+
+    def __call__(self, x1: Any, x2: Any, /) -> Any:
+        if isinstance(x1, Variable):
+            backend, a, needs = x1.backend, x1.data, 1 if x1.requires_grad else 0
+            if isinstance(x2, Variable):
+                if x2.backend is not backend:
+                    return super().__call__(x1, x2)
+                b = x2.data
+                if x2.requires_grad:
+                    needs += 2
+            elif type(x2) in _SCALARS:
+                b = x2
+            else:
+                return super().__call__(x1, x2)
+        elif isinstance(x2, Variable) and type(x1) in _SCALARS:
+            backend, a, b, needs = x2.backend, x1, x2.data, 2 if x2.requires_grad else 0
+        else:
+            return super().__call__(x1, x2)
+        if mixed:
+            return super().__call__(x1, x2)
+        try:
+            y = self.fun(backend.xp, a, b)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.explain(error, (a, b)) from error
+        if type(y) is not backend.array_type:
+            y = backend.wrap(y)
+        if needs and mode.grad:
+            needs &= self._differentiable
+            if needs:
+                return self._record(backend, (x1, x2), (a, b), _NOTHING, needs, y)
+        return make_tensor(backend, y)
 
 
 def _plain_number(x: complex) -> complex:
@@ -338,5 +404,8 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
         Whether the rules, written for real numbers, hold for complex ones up to conjugation.
     """
     if fun is None:
-        return lambda fun: Primitive(fun, view=view, holomorphic=holomorphic)
-    return Primitive(fun, view=view, holomorphic=holomorphic)
+        return lambda fun: primitive(fun, view=view, holomorphic=holomorphic)
+    code = fun.__code__
+    plain = not code.co_kwonlyargcount and not code.co_flags & 0x0C
+    kind = {2: Unary, 3: Binary}.get(code.co_argcount, Primitive) if plain else Primitive
+    return kind(fun, view=view, holomorphic=holomorphic)
