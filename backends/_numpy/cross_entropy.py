@@ -29,23 +29,14 @@ def cross_entropy_forward(
     With ``z = logits - max``, ``l = log(sum(exp(z)))`` and the class weights ``w``, row by row:
     ``(1 - s) * w[y] * (l - z[y]) + s / C * (sum(w) * l - sum(w * z))``.
     """
-    rows, classes = logits.shape
+    classes = logits.shape[1]
     dtype = np.result_type(logits.dtype, np.float32)
     weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
     valid = target != ignore_index
-    labels = np.where(valid, target, 0)
-    hit = (valid * (1 - label_smoothing)).astype(dtype) * weights[labels]
-    even = (valid * (label_smoothing / classes)).astype(dtype) if label_smoothing else None
-
-    exps = np.empty((rows, classes), dtype)
-    sums, picked, spread = np.empty((3, rows), dtype)
-    for block in row_blocks(rows, classes):
-        z = np.subtract(logits[block], _row_max(logits[block])[:, None], out=exps[block])
-        picked[block] = z[np.arange(len(z)), labels[block]]
-        if even is not None:
-            spread[block] = z @ weights
-        np.exp(z, out=z)
-        sums[block] = z @ np.ones(classes, dtype)
+    labels = np.where(valid, target, 0).astype(np.intp, copy=False)
+    hit = valid * dtype.type(1 - label_smoothing) * weights[labels]
+    even = valid * dtype.type(label_smoothing / classes) if label_smoothing else None
+    exps, sums, picked, spread = _exponentials(logits, labels, None if even is None else weights, dtype)
 
     # A class that cannot be the target must not turn log(0) into nan.
     picked[hit == 0] = 0
@@ -55,6 +46,21 @@ def cross_entropy_forward(
         losses += even * (weights.sum() * log_sums - spread)
     losses[~valid] = 0
     return losses.astype(logits.dtype, copy=False), (exps, sums, labels, hit, even, weights)
+
+
+def _exponentials(logits: Array, labels: Array, weights: Array | None, dtype: Any) -> tuple[Array, Array, Array, Array]:
+    """``exp(z) (N, C)``, and for each row its sum, the ``z`` at its label and, given weights, ``sum(w * z)``."""
+    exps = np.empty(logits.shape, dtype)
+    sums, picked, spread = np.empty((3, len(logits)), dtype)
+    ones = np.ones(logits.shape[1], dtype)
+    for block in row_blocks(*logits.shape):
+        z = np.subtract(logits[block], _row_max(logits[block])[:, None], out=exps[block])
+        picked[block] = z[np.arange(len(z)), labels[block]]
+        if weights is not None:
+            spread[block] = z @ weights
+        np.exp(z, out=z)
+        sums[block] = z @ ones
+    return exps, sums, picked, spread
 
 
 def _row_max(x: Array) -> Array:
