@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.reference import cross_entropy, embedding, normalization, random, recurrent
+from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
 
 Array = Any
 """An array of whichever library the backend wraps."""
@@ -107,6 +107,8 @@ class Backend:
     layer_norm_backward = normalization.layer_norm_backward
     rms_norm_forward = normalization.rms_norm_forward
     rms_norm_backward = normalization.rms_norm_backward
+
+    sgd_step = optimizer.sgd_step
 
     rnn_forward = recurrent.rnn_forward
     rnn_backward = recurrent.rnn_backward

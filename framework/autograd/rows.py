@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from backends import Backend
@@ -66,3 +66,20 @@ class RowSparse:
 
     def __repr__(self) -> str:
         return f"<RowSparse {self.ids.shape[0]} rows of {self.shape}>"
+
+
+class OwedRows(Protocol):
+    """Updates that an optimizer owes to rows of a table; see :mod:`framework.optim.owed`.
+
+    While a tensor has such an object in ``_owed``, its ``data`` slot is empty: whoever reads ``data`` makes the
+    tensor pay for all rows first, and a lookup, which reads a few rows, pays for those alone.
+    """
+
+    array: Array
+    """The table, some of whose rows are behind."""
+
+    def pay(self, tensor: Any) -> Array:
+        """Bring all rows up to date, end the debt, and return the table."""
+
+    def pay_rows(self, ids: Array) -> None:
+        """Bring some rows up to date."""

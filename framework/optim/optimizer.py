@@ -1,0 +1,188 @@
+"""What all optimizers share: parameter groups, state, saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from framework.autograd.graph import Variable
+from framework.autograd.modes import no_grad
+from framework.tensor import Tensor
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """Base class of optimizers.
+
+    Parameters
+    ----------
+    params : iterable of Tensor or of dict
+        What to optimize: leaves that require a gradient, or groups of them, ``{"params": [...], "lr": 0.1}``, with
+        options of their own.
+    defaults : dict
+        Options of groups that do not say otherwise.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        The groups; their options may be changed between steps, by a schedule, say.
+    state : dict
+        For each parameter what the optimizer remembers.
+
+    Raises
+    ------
+    TypeError
+        If something else than tensors comes, or a group names an unknown option.
+    ValueError
+        If there is nothing to optimize, a parameter comes twice or does not require a gradient, or an option is
+        out of range.
+    """
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if isinstance(params, Variable | dict):
+            raise TypeError(f"{self._name}: params must be an iterable of tensors or of groups, got one {type(params).__name__}")
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.state: dict[Any, dict[str, Any]] = {}
+        given = list(params)
+        if not given:
+            raise ValueError(f"{self._name}: got no parameters to optimize; is model.parameters() an exhausted iterator?")
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def add_param_group(self, group: Group) -> None:
+        """Optimize further parameters, with options of their own."""
+        if not isinstance(group, dict) or "params" not in group:
+            raise TypeError(f"{self._name}: a parameter group must be a dict with the key 'params', got {group!r:.60}")
+        params = group["params"]
+        params = [params] if isinstance(params, Variable) else list(params)
+        unknown = set(group) - set(self.defaults) - {"params"}
+        if unknown:
+            raise TypeError(
+                f"{self._name}: unknown option {sorted(unknown)[0]!r}; expected some of {', '.join(self.defaults)}"
+            )
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for i, p in enumerate(params):
+            self._check_param(i, p, known)
+            known.add(id(p))
+        group = {**self.defaults, **group, "params": params}
+        self._check_options(group)
+        self.param_groups.append(group)
+
+    def _check_param(self, i: int, p: Any, known: set[int]) -> None:
+        if not isinstance(p, Variable):
+            raise TypeError(f"{self._name}: parameter {i} must be a Tensor, got {type(p).__name__}")
+        if id(p) in known:
+            raise ValueError(f"{self._name}: parameter {i}, of shape {p.shape}, is given twice")
+        if p.node is not None:
+            raise ValueError(f"{self._name}: parameter {i} is the result of {p.node.name!r}; only leaves can be optimized")
+        if not p.requires_grad:
+            raise ValueError(f"{self._name}: parameter {i}, of shape {p.shape}, does not require a gradient")
+
+    def _check_options(self, group: Group) -> None:
+        """Raise ValueError for an option that is out of range."""
+
+    def _check_not_negative(self, group: Group, *names: str) -> None:
+        for name in names:
+            value = group[name]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise ValueError(f"{self._name}: {name} must be a number of at least 0, got {value!r}")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set them to zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p._grad is None:
+                    p._grad = None
+                else:
+                    p.grad = p.grad.detach() * 0
+
+    def step(self, closure: Any = None) -> Any:
+        """Update all parameters that have a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the loss and its gradients anew; its value is returned.
+        """
+        loss = closure() if closure is not None else None
+        with no_grad():
+            for group in self.param_groups:
+                self._update(group, [p for p in group["params"] if p._grad is not None])
+        return loss
+
+    def _update(self, group: Group, params: list[Any]) -> None:
+        """Update the parameters of a group that have a gradient."""
+        raise NotImplementedError
+
+    def _bring_up_to_date(self) -> None:
+        """Finish what was put off, before the state is read."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint stores: options and state, with parameters by their number, as in PyTorch.
+
+        Returns
+        -------
+        dict
+            ``{"state": {number: {name: Tensor or number}}, "param_groups": [{option: value, "params": [number]}]}``
+        """
+        self._bring_up_to_date()
+        numbers = {id(p): i for i, p in enumerate(self._all_params())}
+        groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
+        return {"state": {numbers[id(p)]: self._export(state) for p, state in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned; raises before anything is changed.
+
+        Raises
+        ------
+        ValueError
+            If the groups or the shapes do not fit.
+        """
+        groups, params = state_dict["param_groups"], self._all_params()
+        sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
+        if sizes != expected:
+            raise ValueError(f"{self._name}: the saved groups hold {sizes} parameters, these hold {expected}")
+        order = [number for group in groups for number in group["params"]]
+        state = {}
+        for number, saved in state_dict["state"].items():
+            p = params[order.index(int(number))]
+            state[p] = self._import(p, saved)
+        for group, saved in zip(self.param_groups, groups):
+            group.update({name: value for name, value in saved.items() if name != "params"})
+        self._forget()
+        self.state = state
+
+    def _forget(self) -> None:
+        """Drop what was derived from the old state."""
+        self._bring_up_to_date()
+
+    def _all_params(self) -> list[Any]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def _export(self, state: dict[str, Any]) -> dict[str, Any]:
+        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+
+    def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for name, value in saved.items():
+            if isinstance(value, Tensor):
+                if value.ndim and value.shape != p.shape:
+                    raise ValueError(f"{self._name}: saved {name!r} has shape {value.shape}, its parameter {p.shape}")
+                value = value.to(p.device, copy=True)
+            state[name] = value
+        return state
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
+        return "\n".join([*lines, ")"])
