@@ -8,7 +8,7 @@ import numpy as np
 
 from backends._base import Array, Backend
 from backends._namespace import Namespace
-from backends._numpy import indexing
+from backends._numpy import cross_entropy, embedding, indexing, normalization, random, recurrent
 
 
 class NumpyBackend(Backend):
@@ -46,3 +46,28 @@ class NumpyBackend(Backend):
         while isinstance(array, np.ndarray) and array.base is not None:
             array = array.base
         return array
+
+    # ---------------------------------------------------------------- kernels
+    random_bits = random.random_bits
+
+    check_indices = embedding.check_indices
+    take_rows = embedding.take_rows
+    sum_rows = embedding.sum_rows
+    scatter_rows = embedding.scatter_rows
+    embedding_bag_forward = embedding.embedding_bag_forward
+    embedding_bag_backward = embedding.embedding_bag_backward
+
+    cross_entropy_forward = cross_entropy.cross_entropy_forward
+    cross_entropy_backward = cross_entropy.cross_entropy_backward
+
+    layer_norm_forward = normalization.layer_norm_forward
+    layer_norm_backward = normalization.layer_norm_backward
+    rms_norm_forward = normalization.rms_norm_forward
+    rms_norm_backward = normalization.rms_norm_backward
+
+    rnn_forward = recurrent.rnn_forward
+    rnn_backward = recurrent.rnn_backward
+    lstm_forward = recurrent.lstm_forward
+    lstm_backward = recurrent.lstm_backward
+    gru_forward = recurrent.gru_forward
+    gru_backward = recurrent.gru_backward
