@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 Array = Any
 
 _WORD = 2**64 - 1
-_philox = np.random.Philox(key=0)
 _lock = threading.Lock()
 
 
@@ -21,8 +21,15 @@ def random_bits(backend: Backend, key: int, counter: int, n: int) -> Array:
     """``(n,)`` words of the stream `key` after `counter` blocks of four words."""
     # Setting the state of one generator takes a third of the time of making another.
     with _lock:
-        _philox.state = _state(key, counter)
-        return _philox.random_raw(n)
+        philox = _philox()
+        philox.state = _state(key, counter)
+        return philox.random_raw(n)
+
+
+@cache
+def _philox() -> np.random.Philox:
+    """Make the generator at the first call: NumPy loads ``numpy.random`` on demand, in 10 ms."""
+    return np.random.Philox(key=0)
 
 
 def _state(key: int, counter: int) -> Any:
