@@ -105,13 +105,13 @@ def _pull(node: Node, g: Any, useful: set[Any] | None, tensors: bool) -> Sequenc
         part = parts[i]
         if edge is not None and part is not None and not isinstance(part, RowSparse | OutputGrads):
             if type(edge) is Node:
-                shape, dtype = edge.shape, edge.dtype
+                shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
             else:
-                shape, dtype = edge.data.shape, edge.data.dtype
+                shape, dtype = edge.data.shape, edge.dtype if tensors else edge.data.dtype
                 if part is g and not tensors:
                     part = parts[i] = xp.asarray(g, copy=True)
             if part.shape != shape or part.dtype != dtype:
-                parts[i] = match(xp, part, shape, edge.dtype if tensors else dtype)
+                parts[i] = match(xp, part, shape, dtype)
     return parts
 
 
