@@ -9,6 +9,8 @@ from framework.autograd.graph import Node, Variable, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.primitive import Op, edges
 from framework.autograd.rows import RowSparse
+from framework.ops.elementwise import abs, where
+from framework.ops.reduction import max, sum
 
 Array = Any
 
@@ -72,8 +74,114 @@ def rows_of(weight: Variable, ids: Variable) -> Array:
     return owed.array
 
 
-def embedding() -> None:
+def _lookup() -> None:
     """Rows of a table."""
 
 
-lookup = Lookup(embedding)
+_lookup.__name__ = "embedding"
+lookup = Lookup(_lookup)
+
+
+def table_size(weight: Variable) -> tuple[int, ...]:
+    """Shape of a table, without making it pay for its rows."""
+    return weight.shape if weight._owed is None else tuple(weight._owed.array.shape)
+
+
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = True,
+) -> Any:
+    """Rows of a table.
+
+    Parameters
+    ----------
+    input : integer Tensor or array
+        Row numbers, of any shape.
+    weight : (V, D) Tensor
+        The table. Its gradient is row-sparse inside, and dense to whoever reads ``weight.grad``.
+    padding_idx : int, optional
+        A row that gets no gradient; negative numbers count from the end.
+    max_norm : float, optional
+        Rows with a larger ``norm_type``-norm are returned scaled down to it. The table itself is not changed, and
+        the gradient is that of the scaled rows.
+    norm_type : float
+        Which norm.
+    scale_grad_by_freq : bool
+        Divide the gradient of each row by how often ``input`` names it.
+    sparse : bool
+        Accepted for PyTorch's sake; the gradient is row-sparse either way, with the dense result.
+
+    Returns
+    -------
+    Tensor
+        Of shape ``input.shape + (D,)``.
+
+    Raises
+    ------
+    IndexError
+        If a row number is outside ``[0, V)``; names it, its position and the range.
+    TypeError
+        If ``input`` is not of integers.
+    ValueError
+        If ``weight`` has not two axes, or ``padding_idx`` is not a row of it.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> table = fw.asarray([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])
+    >>> embedding(fw.asarray([[2, 1]]), table)
+    Tensor([[[3., 4.],
+             [1., 2.]]])
+    """
+    ids = index_tensor("embedding", input, weight)
+    size = table_size(weight)
+    if len(size) != 2:
+        raise ValueError(f"embedding: weight must be a table of shape (V, D), got {size}")
+    padding_idx = padding_row("embedding", padding_idx, size[0])
+    ids.backend.check_indices(ids.data, size[0], "embedding")
+    rows = lookup(weight, ids, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)
+    return rows if max_norm is None else _bounded(rows, float(max_norm), float(norm_type))
+
+
+def _bounded(rows: Any, max_norm: float, norm_type: float) -> Any:
+    """The rows, those longer than ``max_norm`` scaled down to it."""
+    norm = power_sum(rows, norm_type)
+    longer = norm > max_norm
+    scale = where(longer, max_norm / (where(longer, norm, 1.0) + 1e-7), 1.0)
+    return rows * scale
+
+
+def power_sum(rows: Any, p: float) -> Any:
+    """The p-norms of the rows, with the last axis kept."""
+    size = abs(rows)
+    return max(size, axis=-1, keepdims=True) if p == float("inf") else sum(size**p, axis=-1, keepdims=True) ** (1 / p)
+
+
+def index_tensor(name: str, input: Any, weight: Any) -> Any:
+    """Row numbers as a tensor beside the table."""
+    if not isinstance(weight, Variable):
+        raise TypeError(f"{name}: weight must be a Tensor, got {type(weight).__name__}")
+    if not isinstance(input, Variable):
+        input = make_tensor(weight.backend, weight.backend.asarray(input))
+    if input.dtype.kind not in "iu":
+        raise TypeError(f"{name}: row numbers must be integers, got {input.dtype}; cast with .to('int64')")
+    if input.backend is not weight.backend:
+        raise RuntimeError(
+            f"{name}: the row numbers are on {input.backend.device!r} but the table is on {weight.backend.device!r}; move one "
+            "with .to()"
+        )
+    return input
+
+
+def padding_row(name: str, padding_idx: int | None, size: int) -> int | None:
+    """The number of the padding row, counted from the start."""
+    if padding_idx is None:
+        return None
+    if not -size <= padding_idx < size:
+        raise ValueError(f"{name}: padding_idx must be in [{-size}, {size}), got {padding_idx}")
+    return padding_idx % size

@@ -1,0 +1,194 @@
+"""Sums, means and maxima of the rows of bags, without the rows in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from backends import Backend
+from framework.autograd.fused import fused
+from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.rows import RowSparse
+from framework.ops.elementwise import where
+from framework.ops.embedding import index_tensor, padding_row, table_size
+from framework.ops.indexing import take, take_along_axis
+from framework.ops.manipulation import astype, expand_dims, squeeze
+from framework.ops.reduction import argmax, sum
+
+Array = Any
+MODES = ("sum", "mean", "max")
+
+
+def _forward(
+    backend: Backend,
+    weight: Array,
+    ids: Array,
+    offsets: Array,
+    factors: Array | None,
+    *,
+    keep: bool,
+    mode: str,
+    padding_idx: int | None,
+) -> tuple[Array, Any]:
+    y, saved = backend.embedding_bag_forward(weight, ids, offsets, factors, mode, padding_idx)
+    return y, (saved, weight.shape)
+
+
+def _backward(
+    backend: Backend, saved: Any, g: Array, needs: tuple[bool, ...], *, mode: str, padding_idx: int | None
+) -> Sequence[Any]:
+    kept, shape = saved
+    rows, factors = backend.embedding_bag_backward(kept, g, (needs[0], needs[3]))
+    table = None if rows is None else RowSparse(backend, *rows, tuple(shape), unique=True)
+    return table, None, None, factors
+
+
+def _composite(weight: Any, ids: Any, offsets: Any, factors: Any, *, mode: str, padding_idx: int | None) -> Any:
+    """The rows of all bags side by side, each bag filled up to the longest, then reduced."""
+    backend, n = ids.backend, ids.shape[0]
+    starts = np.asarray(backend.to_numpy(offsets.data))
+    lengths = np.diff(np.append(starts, n))
+    width = int(lengths.max(initial=0))
+    if not n or not width:
+        return sum(weight) * 0 + make_tensor(
+            backend, backend.xp.zeros((len(starts), weight.shape[1]), dtype=weight.data.dtype)
+        )
+    places = np.minimum(starts[:, None] + np.arange(width), n - 1)
+    valid = np.arange(width) < lengths[:, None]
+    if padding_idx is not None:
+        valid &= backend.to_numpy(ids.data)[places] != padding_idx
+    index = make_tensor(backend, backend.asarray(places))
+    mask = expand_dims(make_tensor(backend, backend.asarray(valid)), axis=-1)
+    rows = take(weight, take(ids, index, axis=0), axis=0)
+    if mode == "max":
+        lowest = where(mask, rows, -float("inf"))
+        best = take_along_axis(rows, argmax(lowest, axis=1, keepdims=True), axis=1)
+        some = make_tensor(backend, backend.asarray(valid.any(axis=1)[:, None]))
+        return where(some, squeeze(best, 1), 0.0)
+    if factors is not None:
+        rows = rows * expand_dims(take(factors, index, axis=0), axis=-1)
+    total = sum(where(mask, rows, 0.0), axis=1)
+    if mode == "sum":
+        return total
+    counts = np.maximum(valid.sum(axis=1, keepdims=True), 1)
+    return total / astype(make_tensor(backend, backend.asarray(counts)), weight.dtype)
+
+
+_composite.__name__ = "embedding_bag"
+_bag = fused(forward=_forward, backward=_backward, composite=_composite)
+
+
+@contextmanager
+def _readable(weight: Variable, ids: Variable) -> Iterator[None]:
+    """Let ``weight.data`` be read for a while with only the rows ``ids`` up to date."""
+    owed = weight._owed
+    if owed is None:
+        yield
+        return
+    owed.pay_rows(ids.data)
+    weight.data = owed.array
+    try:
+        yield
+    finally:
+        del weight.data
+
+
+def embedding_bag(
+    input: Any,
+    weight: Any,
+    offsets: Any = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = True,
+    per_sample_weights: Any = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Any:
+    """Sum, mean or maximum of the rows of each bag.
+
+    Parameters
+    ----------
+    input : (B, L) or (n,) integer Tensor or array
+        Row numbers: one bag a row, or all bags one after another, begun at ``offsets``.
+    weight : (V, D) Tensor
+        The table; its gradient is row-sparse.
+    offsets : (B,) integer Tensor or array, optional
+        Where each bag begins in a 1-d ``input``; rising, the first 0.
+    mode : {"mean", "sum", "max"}
+        How the rows of a bag become one. An empty bag gives zeros.
+    per_sample_weights : Tensor, optional
+        Factors of the rows, of ``input``'s shape; only for ``"sum"``.
+    include_last_offset : bool
+        Whether ``offsets`` ends with one more entry, the length of ``input``.
+    padding_idx : int, optional
+        Entries with this number do not count, in the mean's denominator either.
+    sparse : bool
+        Accepted for PyTorch's sake; the gradient is row-sparse either way.
+    max_norm, norm_type, scale_grad_by_freq
+        Not offered for bags; see :func:`embedding`.
+
+    Returns
+    -------
+    Tensor
+        Of shape ``(B, D)``.
+
+    Raises
+    ------
+    IndexError
+        If a row number is outside ``[0, V)``.
+    TypeError
+        If row numbers or offsets are not integers.
+    ValueError
+        If shapes or offsets do not fit, or ``mode`` is unknown.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> table = fw.asarray([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])
+    >>> embedding_bag(fw.asarray([1, 2, 2]), table, fw.asarray([0, 2]), mode="sum")
+    Tensor([[4., 6.],
+            [3., 4.]])
+    """
+    if mode not in MODES:
+        raise ValueError(f"embedding_bag: mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if max_norm is not None or scale_grad_by_freq:
+        raise ValueError("embedding_bag: max_norm and scale_grad_by_freq are offered by embedding() only")
+    if per_sample_weights is not None and mode != "sum":
+        raise ValueError(f"embedding_bag: per_sample_weights need mode='sum', got {mode!r}")
+    ids = index_tensor("embedding_bag", input, weight)
+    size = table_size(weight)[0]
+    if per_sample_weights is not None and per_sample_weights.shape != ids.shape:
+        raise ValueError(
+            f"embedding_bag: per_sample_weights must have the input's shape {ids.shape}, got {per_sample_weights.shape}"
+        )
+    ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, include_last_offset)
+    ids.backend.check_indices(ids.data, size, "embedding_bag")
+    padding_idx = padding_row("embedding_bag", padding_idx, size)
+    with _readable(weight, ids):
+        return _bag(weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx)
+
+
+def _flat(ids: Any, offsets: Any, factors: Any, include_last: bool) -> tuple[Any, Any, Any]:
+    """All bags one after another, with the places where they begin."""
+    backend = ids.backend
+    if ids.ndim == 2:
+        if offsets is not None:
+            raise ValueError("embedding_bag: a 2-d input holds one bag a row and takes no offsets")
+        count, length = ids.shape
+        starts = backend.asarray(np.arange(count) * length)
+        return ids.reshape(-1), make_tensor(backend, starts), None if factors is None else factors.reshape(-1)
+    if ids.ndim != 1 or offsets is None:
+        raise ValueError(f"embedding_bag: expected a 2-d input, or a 1-d one with offsets, got shape {ids.shape}")
+    offsets = index_tensor("embedding_bag", offsets, ids)
+    host = np.asarray(backend.to_numpy(offsets.data))
+    if host.ndim != 1 or not host.size or host[0] != 0 or (np.diff(host) < 0).any() or host[-1] > ids.shape[0]:
+        raise ValueError(
+            f"embedding_bag: offsets must be 1-d, begin with 0, never fall and stay within the input's length {ids.shape[0]}, "
+            f"got {host.tolist()!r:.60}"
+        )
+    return ids, offsets[:-1] if include_last else offsets, factors
