@@ -50,7 +50,7 @@ class _GradMode:
         return wrapped  # type: ignore[return-value]
 
 
-class no_grad(_GradMode):  # noqa: N801
+class no_grad(_GradMode):
     """Do not record: as ``with no_grad():`` or ``@no_grad()``.
 
     Examples
@@ -66,13 +66,13 @@ class no_grad(_GradMode):  # noqa: N801
     value = False
 
 
-class enable_grad(_GradMode):  # noqa: N801
+class enable_grad(_GradMode):
     """Record again inside :class:`no_grad`: as ``with enable_grad():`` or ``@enable_grad()``."""
 
     value = True
 
 
-class set_grad_enabled(_GradMode):  # noqa: N801
+class set_grad_enabled(_GradMode):
     """Record or not, as ``value`` says, inside a ``with`` block.
 
     Parameters

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from inspect import signature
 from typing import Any
 
 from backends import Backend, backend_of
@@ -56,6 +57,12 @@ class Op:
         update_wrapper(self, fun)
         self.name = fun.__name__.lstrip("_").rstrip("_")
         self.view = view
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "__signature__":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        whole = signature(self.__wrapped__)
+        return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "xp"])
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of ``node``'s inputs, from that of its output."""
@@ -397,7 +404,8 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
     Parameters
     ----------
     fun : callable
-        ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword.
+        ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword. One that returns
+        several arrays says so by its annotation, ``-> tuple[...]``.
     view : bool
         Whether the result may share the first argument's memory, as a reshape's does.
     holomorphic : bool
@@ -406,6 +414,7 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
     if fun is None:
         return lambda fun: primitive(fun, view=view, holomorphic=holomorphic)
     code = fun.__code__
-    plain = not code.co_kwonlyargcount and not code.co_flags & 0x0C
+    several = str(fun.__annotations__.get("return")).startswith("tuple")
+    plain = not several and not code.co_kwonlyargcount and not code.co_flags & 0x0C
     kind = {2: Unary, 3: Binary}.get(code.co_argcount, Primitive) if plain else Primitive
     return kind(fun, view=view, holomorphic=holomorphic)
