@@ -95,6 +95,6 @@ class _Info:
         return {name: np.dtype(name) for name in names if kind is None or isdtype(np.dtype(name), kind)}
 
 
-def __array_namespace_info__() -> _Info:  # noqa: N807
+def __array_namespace_info__() -> _Info:
     """The namespace's description of itself."""
     return _Info()

@@ -8,7 +8,7 @@ import numpy as np
 
 from backends._base import Array, Backend
 from backends._namespace import Namespace
-from backends._numpy import cross_entropy, embedding, indexing, normalization, random, recurrent
+from backends._numpy import cross_entropy, embedding, indexing, namespace, normalization, random, recurrent
 
 
 class NumpyBackend(Backend):
@@ -24,7 +24,9 @@ class NumpyBackend(Backend):
         setitem=indexing.setitem,
         assign=indexing.assign,
         scatter=indexing.scatter,
-        einsum=np.einsum,
+        argsort=namespace.argsort,
+        sort=namespace.sort,
+        einsum=namespace.einsum,
     )
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -162,7 +162,7 @@ sign.defvjp(_sign_rule)
 
 @primitive
 def exp(xp: Any, x: Array, /) -> Array:
-    """e to the power ``x``."""
+    """Exponential, e to the power ``x``."""
     return xp.exp(x)
 
 
@@ -363,7 +363,7 @@ atanh.defvjp(lambda xp, g, x: g / (1 - x * x))
 
 
 def _first_share(xp: Any, g: Array, x1: Any, x2: Any, chosen: Array) -> Array:
-    """g where the argument was chosen, half of it where both are equal."""
+    """The gradient where the argument was chosen, half of it where both are equal."""
     return g * (xp.astype(chosen, g.dtype) + 0.5 * xp.astype(xp.equal(x1, x2), g.dtype))
 
 
@@ -537,4 +537,3 @@ def relu(xp: Any, x: Array, /) -> Array:
 
 
 relu.defvjp(lambda xp, g, y: g * xp.astype(y > 0, g.dtype))
-

@@ -9,6 +9,7 @@ from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
 from framework.autograd.versions import note_write
+from framework.ops.manipulation import broadcast_to
 
 Array = Any
 
@@ -141,7 +142,7 @@ def along_axis_key(xp: Any, indices: Array, axis: int) -> tuple[Array, ...]:
         if i == axis % n:
             key.append(indices)
         else:
-            key.append(xp.reshape(xp.arange(length), (1,) * i + (length,) + (1,) * (n - i - 1)))
+            key.append(xp.reshape(xp.arange(length, device=indices.device), (1,) * i + (length,) + (1,) * (n - i - 1)))
     return tuple(key)
 
 
@@ -158,3 +159,74 @@ _take_along_axis.defvjp(_take_along_axis_rule, None)
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     """The entries of ``x`` at the positions that ``indices`` gives along an axis, as argsort returns them."""
     return _take_along_axis(x, indices, axis=axis)
+
+
+def _shape_along(x: Any, indices: Any, axis: int) -> tuple[Any, int]:
+    """The indices repeated along all axes but the one, and that axis counted from the front."""
+    axis %= x.ndim
+    return broadcast_to(indices, (*x.shape[:axis], indices.shape[axis], *x.shape[axis + 1 :])), axis
+
+
+@primitive
+def _scatter_add(xp: Any, x: Array, indices: Array, values: Array, /, *, axis: int) -> Array:
+    return x + xp.scatter(values, along_axis_key(xp, indices, axis), x.shape)
+
+
+_scatter_add.defvjp(
+    lambda xp, g: g,
+    None,
+    lambda xp, g, indices, axis: xp.take_along_axis(g, indices, axis=axis),
+)
+
+
+def scatter_add(x: Any, indices: Any, values: Any, /, *, axis: int = -1) -> Any:
+    """A copy of ``x`` with ``values`` added at the positions that ``indices`` gives along an axis.
+
+    Repeated positions add up, which makes this the transpose of :func:`take_along_axis`.
+
+    Parameters
+    ----------
+    x : Tensor
+        What to add to.
+    indices : Tensor of int
+        Of the shape of ``x`` but for ``axis``; the other lengths may be one.
+    values : Tensor
+        That broadcasts to the shape of ``indices``.
+    axis : int
+        Along which the indices count.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.scatter_add(fw.zeros(3), fw.asarray([0, 2, 2]), fw.asarray([1.0, 2.0, 3.0]))
+    Tensor([1., 0., 5.])
+    """
+    indices, axis = _shape_along(x, indices, axis)
+    return _scatter_add(x, indices, broadcast_to(values, indices.shape), axis=axis)
+
+
+def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
+    """Write ``values`` at the positions that ``indices`` gives along an axis, in place and with gradients.
+
+    Parameters
+    ----------
+    x : Tensor
+        Written.
+    indices : Tensor of int
+        Of the shape of ``x`` but for ``axis``; the other lengths may be one.
+    values : number or Tensor
+        That broadcasts to the shape of ``indices``.
+    axis : int
+        Along which the indices count.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> x = fw.zeros((2, 3))
+    >>> fw.put_along_axis(x, fw.asarray([[0], [2]]), 1.0, axis=1)
+    >>> x
+    Tensor([[1., 0., 0.],
+            [0., 0., 1.]])
+    """
+    indices, axis = _shape_along(x, indices, axis)
+    assign(x, along_axis_key(x.backend.xp, indices.data, axis), values)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework.autograd.primitive import primitive
+from framework.ops.elementwise import multiply
+from framework.ops.manipulation import reshape
 
 Array = Any
 
@@ -97,3 +99,46 @@ _tensordot.defvjp(_tensordot_first, _tensordot_second)
 def tensordot(x1: Any, x2: Any, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Any:
     """Sum of products over pairs of axes."""
     return _tensordot(x1, x2, axes=axes)
+
+
+def outer(a: Any, b: Any, /) -> Any:
+    """All products of an entry of ``a`` and one of ``b``, both flattened, as a matrix.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.outer(fw.asarray([1, 2]), fw.asarray([3, 4]))
+    Tensor([[3, 4],
+            [6, 8]])
+    """
+    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+
+
+def inner(a: Any, b: Any, /) -> Any:
+    """Sum of products over the last axes; of an array of no dimensions, the plain product.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.inner(fw.asarray([1, 2]), fw.asarray([3, 4]))
+    Tensor(11)
+    """
+    return tensordot(a, b, axes=((-1,), (-1,))) if a.ndim and b.ndim else multiply(a, b)
+
+
+def kron(a: Any, b: Any, /) -> Any:
+    """Kronecker product: every entry of ``a`` times the whole of ``b``, laid out as blocks.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.kron(fw.asarray([1, 10]), fw.asarray([3, 4]))
+    Tensor([ 3,  4, 30, 40])
+    """
+    n = a.ndim if a.ndim > b.ndim else b.ndim
+    left, right = ((1,) * (n - x.ndim) + tuple(x.shape) for x in (a, b))
+    spread = multiply(
+        reshape(a, tuple(k for length in left for k in (length, 1))),
+        reshape(b, tuple(k for length in right for k in (1, length))),
+    )
+    return reshape(spread, tuple(i * j for i, j in zip(left, right)))

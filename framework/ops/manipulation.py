@@ -79,12 +79,16 @@ def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
 
 
 @primitive(view=True)
-def expand_dims(xp: Any, x: Array, /, *, axis: int | tuple[int, ...] = 0) -> Array:
-    """A new axis of length one."""
+def _expand_dims(xp: Any, x: Array, /, *, axis: int | tuple[int, ...]) -> Array:
     return xp.expand_dims(x, axis=axis)
 
 
-expand_dims.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
+_expand_dims.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
+
+
+def expand_dims(x: Any, /, axis: int | tuple[int, ...] = 0) -> Any:
+    """New axes of length one, at the given places of the result."""
+    return _expand_dims(x, axis=axis)
 
 
 @primitive(view=True)
@@ -181,7 +185,9 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
 
 def _sequence(name: str, arrays: Any) -> Sequence[Any]:
     if not isinstance(arrays, Sequence) or not len(arrays):
-        raise ValueError(f"{name}: expected a non-empty list or tuple of tensors, got {type(arrays).__name__} {arrays!r:.40}")
+        raise ValueError(
+            f"{name}: expected a non-empty list or tuple of tensors, got {type(arrays).__name__} {arrays!r:.40}"
+        )
     return arrays
 
 

@@ -126,6 +126,36 @@ def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
 
 
 @primitive
+def prod(xp: Any, x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """Product over the given axes, or over all; the gradient is right where entries are zero, too."""
+    return xp.prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def _prod_rule(xp: Any, g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Divide the entry out of the product; where one is zero, form the product of the others instead."""
+    g = restore(xp, g, x.shape, axis, keepdims)
+    if not xp.any(x == 0):
+        return g * xp.prod(x, axis=axis, keepdims=True, dtype=g.dtype) / x
+    n = len(x.shape)
+    axes = tuple(range(n)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    last = tuple(range(n - len(axes), n))
+    moved = xp.moveaxis(x, axes, last)
+    rows = xp.reshape(moved, (*moved.shape[: n - len(axes)], count(x.shape, axis)))
+    others = xp.prod(leave_one_out(xp, rows), axis=-1, dtype=g.dtype)
+    return g * xp.moveaxis(xp.reshape(others, moved.shape), last, axes)
+
+
+def leave_one_out(xp: Any, x: Array) -> Array:
+    """Copies (..., n, n) of the rows of ``x`` (..., n), the k-th one with a one in place of entry k."""
+    n = x.shape[-1]
+    whole = xp.broadcast_to(x[..., None, :], (*x.shape, n))
+    return xp.where(xp.eye(n, dtype=xp.bool, device=x.device), xp.ones_like(whole), whole)
+
+
+prod.defvjp(_prod_rule)
+
+
+@primitive
 def all(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Whether all values are true. No gradient flows through it."""
     return xp.all(x, axis=axis, keepdims=keepdims)
@@ -155,11 +185,18 @@ def argmin(xp: Any, x: Array, /, *, axis: int | None = None, keepdims: bool = Fa
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
+def peak(xp: Any, x: Array, axis: Axis) -> Array:
+    """What to subtract before exp: the largest entry if it is finite, else 0; the axes stay with length one."""
+    if not count(x.shape, axis):
+        return xp.sum(x, axis=axis, keepdims=True, dtype=x.dtype)
+    top = xp.max(x, axis=axis, keepdims=True)
+    return xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+
+
 @primitive
 def logsumexp(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """``log(sum(exp(x)))`` over the given axes, without overflow."""
-    top = xp.max(x, axis=axis, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    """``log(sum(exp(x)))`` over the given axes, without overflow, for real ``x``; -inf where there are no entries."""
+    top = peak(xp, x, axis)
     total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
     if keepdims:
         return total

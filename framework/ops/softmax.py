@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework.autograd.primitive import primitive
+from framework.ops.reduction import peak
 
 Array = Any
 
@@ -12,7 +13,7 @@ Array = Any
 @primitive
 def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     """``exp(x) / sum(exp(x))`` along an axis, without overflow."""
-    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    e = xp.exp(x - peak(xp, x, axis))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
@@ -22,7 +23,7 @@ softmax.defvjp(lambda xp, g, y, axis: y * (g - xp.sum(g * y, axis=axis, keepdims
 @primitive
 def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     """Logarithm of the softmax along an axis, exact where the softmax underflows."""
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    shifted = x - peak(xp, x, axis)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 

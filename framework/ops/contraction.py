@@ -1,0 +1,118 @@
+"""Einstein summation.
+
+The equation is first brought to a plain form: explicit output, no ellipsis, no letter twice in one operand
+and none that occurs in one operand alone. The gradient of each operand is then an Einstein summation itself,
+of the upstream gradient with the other operands, and so on to any order.
+"""
+
+from __future__ import annotations
+
+from string import ascii_letters
+from typing import Any
+
+from framework.autograd.primitive import primitive
+from framework.ops.diagonals import diagonal
+from framework.ops.manipulation import permute_dims
+from framework.ops.reduction import sum
+
+Array = Any
+
+
+@primitive
+def _contract(xp: Any, *operands: Array, inputs: tuple[str, ...], output: str) -> Array:
+    return xp.einsum(f"{','.join(inputs)}->{output}", *operands)
+
+
+def _contract_rule(xp: Any, g: Array, i: int, args: Any, inputs: tuple[str, ...], output: str) -> Array:
+    others = [j for j in range(len(inputs)) if j != i]
+    terms = ",".join([output, *[inputs[j] for j in others]])
+    return xp.einsum(f"{terms}->{inputs[i]}", g, *[args[j] for j in others])
+
+
+_contract.defvjp(_contract_rule)
+
+
+def einsum(equation: str, /, *operands: Any) -> Any:
+    """Sum of products, told by letters for axes, as ``numpy.einsum`` has it.
+
+    Parameters
+    ----------
+    equation : str
+        Such as ``"ij,jk->ik"``. A letter that is not in the output is summed over; a letter twice in one operand
+        takes a diagonal; ``...`` stands for axes that broadcast. Without ``->`` the output has, in alphabetical
+        order, the letters that occur once.
+    *operands : Tensor
+        One for each term.
+
+    Raises
+    ------
+    ValueError
+        If the equation is malformed or does not fit the operands.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.einsum("ij,j->i", fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
+    Tensor([21, 43])
+    """
+    inputs, output = _parse(equation, [x.ndim for x in operands])
+    plain, terms = [], []
+    for i, (x, term) in enumerate(zip(operands, inputs)):
+        x, term = _take_diagonals(x, term)
+        x, term = _sum_lonely(x, term, output + "".join(inputs[:i] + inputs[i + 1 :]))
+        plain.append(x)
+        terms.append(term)
+    if len(plain) == 1:
+        return permute_dims(plain[0], tuple(terms[0].index(letter) for letter in output))
+    return _contract(*plain, inputs=tuple(terms), output=output)
+
+
+def _parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the output, ellipses written out and the output explicit."""
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ndims):
+        raise ValueError(f"einsum: {equation!r} has {len(terms)} terms, but there are {len(ndims)} operands")
+    unused = [letter for letter in ascii_letters if letter not in equation]
+    dots = [n - len(term.replace("...", "")) if "..." in term else 0 for term, n in zip(terms, ndims)]
+    spread = "".join(unused[: max(dots, default=0)])
+    inputs = [term.replace("...", spread[len(spread) - n :]) for term, n in zip(terms, dots)]
+    if not arrow:
+        once = sorted(letter for letter in set(left) - set(",.") if left.count(letter) == 1)
+        output = "..." + "".join(once)
+    output = output.replace("...", spread)
+    _check(equation, inputs, output, ndims)
+    return inputs, output
+
+
+def _check(equation: str, inputs: list[str], output: str, ndims: list[int]) -> None:
+    for term, n in zip(inputs, ndims):
+        if len(term) != n or not set(term) <= set(ascii_letters):
+            raise ValueError(
+                f"einsum: {equation!r} does not fit operands of {ndims} dimensions; expected a letter for each"
+            )
+    if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
+        raise ValueError(f"einsum: expected each letter of the output of {equation!r} once there and in some operand")
+
+
+def _take_diagonals(x: Any, term: str) -> tuple[Any, str]:
+    """Replace axes that share a letter by their diagonal."""
+    for letter in sorted(set(term)):
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise ValueError(
+                    f"einsum: {letter!r} stands for axes of lengths {x.shape[first]} and {x.shape[second]}"
+                )
+            x = diagonal(x, 0, first, second)
+            term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
+    return x, term
+
+
+def _sum_lonely(x: Any, term: str, elsewhere: str) -> tuple[Any, str]:
+    """Sum over the axes whose letters occur nowhere else."""
+    axes = tuple(i for i, letter in enumerate(term) if letter not in elsewhere)
+    if not axes:
+        return x, term
+    return sum(x, axis=axes, dtype=x.dtype), "".join(letter for letter in term if letter in elsewhere)

@@ -1,0 +1,85 @@
+"""Triangles and diagonals of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.autograd.primitive import primitive
+from framework.ops.manipulation import moveaxis
+from framework.ops.reduction import sum
+
+Array = Any
+
+
+@primitive
+def tril(xp: Any, x: Array, /, *, k: int = 0) -> Array:
+    """The lower triangle of matrices (..., M, N): zeros above the ``k``-th diagonal."""
+    return xp.tril(x, k=k)
+
+
+tril.defvjp(lambda xp, g, k: xp.tril(g, k=k))
+
+
+@primitive
+def triu(xp: Any, x: Array, /, *, k: int = 0) -> Array:
+    """The upper triangle of matrices (..., M, N): zeros below the ``k``-th diagonal."""
+    return xp.triu(x, k=k)
+
+
+triu.defvjp(lambda xp, g, k: xp.triu(g, k=k))
+
+
+@primitive
+def _diagonal(xp: Any, x: Array, /, *, offset: int) -> Array:
+    return xp.getitem(x, _places(xp, x.shape, offset, x.device))
+
+
+def _places(xp: Any, shape: tuple[int, ...], offset: int, device: Any) -> Any:
+    """The key of a diagonal of the last two axes."""
+    rows, columns = shape[-2:]
+    start, stop = max(0, -offset), min(rows, columns - offset)
+    down = xp.arange(start, max(start, stop), device=device)
+    return ..., down, down + offset
+
+
+_diagonal.defvjp(lambda xp, g, shape, offset: xp.scatter(g, _places(xp, shape, offset, g.device), shape))
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The entries of a diagonal, as the last axis.
+
+    Parameters
+    ----------
+    x : Tensor
+        Of at least two dimensions.
+    offset : int
+        How far above the main diagonal.
+    axis1, axis2 : int
+        The axes that are rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.diagonal(fw.asarray([[1, 2], [3, 4]]))
+    Tensor([1, 4])
+    """
+    if x.ndim < 2:
+        raise ValueError(f"diagonal: expected at least two dimensions, got shape {x.shape}")
+    return _diagonal(moveaxis(x, (axis1, axis2), (-2, -1)), offset=offset)
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Sum of the entries of a diagonal; the arguments are those of :func:`diagonal`.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.trace(fw.asarray([[1, 2], [3, 4]]))
+    Tensor(5)
+    """
+    return sum(diagonal(x, offset, axis1, axis2), axis=-1)

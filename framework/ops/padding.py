@@ -1,0 +1,86 @@
+"""Making arrays longer at their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from framework.autograd.primitive import primitive
+from framework.ops.indexing import take
+
+Array = Any
+Width = int | Sequence[int] | Sequence[Sequence[int]]
+
+_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+
+@primitive
+def _pad_constant(xp: Any, x: Array, /, *, widths: tuple[tuple[int, int], ...], value: complex) -> Array:
+    shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths))
+    return xp.setitem(xp.full(shape, value, dtype=x.dtype, device=x.device), _inner(x.shape, widths), x)
+
+
+def _inner(shape: tuple[int, ...], widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+    """The key of the original entries among the padded ones."""
+    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths))
+
+
+_pad_constant.defvjp(lambda xp, g, shape, widths: g[_inner(shape, widths)])
+
+
+def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: complex = 0) -> Any:
+    """Add entries at both ends of each axis.
+
+    Parameters
+    ----------
+    x : Tensor
+        What to make longer.
+    pad_width : int, (before, after) or one such pair for each axis
+        How many entries to add.
+    mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
+        What to add, as ``numpy.pad`` says.
+    constant_values : number
+        The value for mode ``"constant"``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown mode, a negative width, or entries asked of an empty axis.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.pad(fw.asarray([1, 2, 3]), (1, 2))
+    Tensor([0, 1, 2, 3, 0, 0])
+    >>> fw.pad(fw.asarray([1, 2, 3]), 2, "reflect")
+    Tensor([3, 2, 1, 2, 3, 2, 1])
+    """
+    if mode not in _MODES:
+        raise ValueError(f"pad: expected mode to be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
+    widths = _pairs(pad_width, x.ndim)
+    if mode == "constant":
+        return _pad_constant(x, widths=widths, value=constant_values)
+    for axis, width in enumerate(widths):
+        if any(width):
+            source = np.pad(np.arange(x.shape[axis]), width, mode=mode)  # type: ignore[call-overload]
+            x = take(x, _beside(x, source), axis=axis)
+    return x
+
+
+def _beside(x: Any, positions: Any) -> Array:
+    """Positions from the host as a raw array where ``x`` lives."""
+    return x.backend.asarray(positions)
+
+
+def _pairs(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+    try:
+        pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
+    except ValueError:
+        raise ValueError(
+            f"pad: expected pad_width to be a number, a pair, or {ndim} pairs, one for each axis, got {pad_width!r}"
+        ) from None
+    if any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
+        raise ValueError(f"pad: expected whole numbers >= 0 in pad_width, got {pad_width!r}")
+    return tuple((before, after) for before, after in pairs)
