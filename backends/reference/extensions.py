@@ -10,7 +10,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["getitem", "scatter", "setitem"]
+__all__ = ["assign", "getitem", "scatter", "setitem"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:

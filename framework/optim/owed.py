@@ -53,17 +53,18 @@ class RowDebt:
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
 
-    def add(self, step: Matrix) -> None:
-        """Owe one more step to every row."""
+    def add(self, step: Matrix, ids: Array) -> None:
+        """Owe one more step to every row but ``ids``, which were up to date and have made it."""
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
         self._now += 1
         self._products[:, self._now] = np.eye(2)
         self._on_device = None
+        self._mark(ids)
         if self._now == CAPACITY:
             self.settle()
 
-    def mark(self, ids: Array) -> None:
+    def _mark(self, ids: Array) -> None:
         """Take note that the rows ``ids`` have made all steps so far."""
         self.backend.xp.assign(self._seen, ids, self._now)
 
@@ -78,7 +79,7 @@ class RowDebt:
         if behind.shape[0]:
             ids = xp.take(ids, behind, axis=0)
             self._advance(ids, xp.take(seen, behind, axis=0))
-            self.mark(ids)
+            self._mark(ids)
 
     def settle(self) -> None:
         """Bring all rows up to date and forget the past."""

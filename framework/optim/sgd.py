@@ -143,8 +143,7 @@ class SGD(Optimizer):
             xp.assign(debt.buffer, g.ids, b)
             rows = rows + momentum * b if group["nesterov"] else b
         xp.assign(debt.array, g.ids, w - lr * rows)
-        debt.add(_without_gradient(group, first))
-        debt.mark(g.ids)
+        debt.add(_without_gradient(group, first), g.ids)
 
     def _bring_up_to_date(self) -> None:
         for debt in self._debts.values():

@@ -1,0 +1,232 @@
+"""SGD: PyTorch's numbers, and row-sparse steps equal to dense ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import framework as fw
+from framework.ops.embedding import embedding
+from framework.optim import SGD
+from framework.optim import owed as owed_module
+
+V, D = 11, 3
+OPTIONS = [
+    {},
+    {"momentum": 0.9},
+    {"weight_decay": 0.1},
+    {"momentum": 0.9, "weight_decay": 0.1},
+    {"momentum": 0.9, "weight_decay": 0.1, "nesterov": True},
+    {"momentum": 0.9, "weight_decay": 0.1, "dampening": 0.3},
+    {"momentum": 0.5, "weight_decay": 0.2, "maximize": True},
+]
+
+
+def train(w, optimizer, batches, *, dense=False, rates=None):
+    """Steps on batches of (ids, factors); the loss is quadratic, so a stale row would show."""
+    for t, (ids, factors) in enumerate(batches):
+        if rates is not None:
+            optimizer.param_groups[0]["lr"] = rates[t]
+        optimizer.zero_grad()
+        (embedding(ids, w) ** 2 * factors).sum().backward()
+        if dense:
+            assert w.grad.shape == (V, D)
+        optimizer.step()
+
+
+def make_batches(steps, seed=0, low=0):
+    rng = np.random.default_rng(seed)
+    return [(rng.integers(low, V, (2, 2)), rng.normal(size=(2, 2, D))) for _ in range(steps)]
+
+
+def table(seed=0):
+    return np.random.default_rng(seed).normal(size=(V, D))
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_sparse_steps_equal_pytorchs_dense_ones(options):
+    torch = pytest.importorskip("torch")
+    rates = [0.05 * (1 + 0.2 * (t % 3)) for t in range(40)]
+    ours = fw.Tensor(table(), requires_grad=True)
+    batches = make_batches(40)
+    train(ours, SGD([ours], lr=0.05, **options), batches, rates=rates)
+    theirs = torch.tensor(table(), requires_grad=True)
+    optimizer = torch.optim.SGD([theirs], lr=0.05, **options)
+    for (ids, factors), lr in zip(batches, rates):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        rows = torch.nn.functional.embedding(torch.tensor(ids), theirs)
+        (rows**2 * torch.tensor(factors)).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("device", ["cpu", "strict"])
+def test_sparse_equals_dense_with_its_state(options, device):
+    states = []
+    for dense in (False, True):
+        w = fw.Tensor(table(), requires_grad=True, device=device)
+        optimizer = SGD([w], lr=0.1, **options)
+        batches = [(fw.asarray(i, device=device), fw.asarray(f, device=device)) for i, f in make_batches(12)]
+        train(w, optimizer, batches, dense=dense)
+        saved = optimizer.state_dict()["state"]
+        states.append((w.detach().cpu().numpy(), saved[0]["momentum_buffer"].cpu().numpy() if saved else 0))
+    np.testing.assert_allclose(states[0][0], states[1][0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(states[0][1], states[1][1], rtol=1e-12, atol=1e-13)
+
+
+def test_the_table_of_products_may_overflow(monkeypatch):
+    monkeypatch.setattr(owed_module, "CAPACITY", 5)
+    results = []
+    for dense in (False, True):
+        w = fw.Tensor(table(), requires_grad=True)
+        train(w, SGD([w], lr=0.1, momentum=0.9, weight_decay=0.1), make_batches(23), dense=dense)
+        results.append(w.detach().numpy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
+
+
+@given(st.lists(st.sampled_from(["sparse", "dense", "read", "save", "none", "replace"]), min_size=1, max_size=12))
+def test_sparse_and_dense_steps_may_alternate(kinds):
+    results = []
+    for always_dense in (False, True):
+        w = fw.Tensor(table(), requires_grad=True)
+        optimizer = SGD([w], lr=0.1, momentum=0.8, weight_decay=0.05)
+        for t, kind in enumerate(kinds):
+            if kind == "read":
+                w.detach().numpy().sum()
+            elif kind == "save":
+                optimizer.load_state_dict(optimizer.state_dict())
+            elif kind == "none":
+                optimizer.zero_grad()
+                optimizer.step()
+            elif kind == "replace":
+                w.data = w.data.copy()
+            else:
+                train(w, optimizer, make_batches(1, seed=t), dense=always_dense or kind == "dense")
+        results.append(w.detach().numpy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
+
+
+def test_rows_wait_until_they_are_read():
+    w = fw.Tensor(table(), requires_grad=True)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    before = w.data
+    train(w, optimizer, [(np.array([[1]]), np.ones((1, 1, D))), (np.array([[2]]), np.ones((1, 1, D)))])
+    waiting = before[1].copy()
+    embedding(np.array([3]), w)
+    assert (before[1] == waiting).all()
+    embedding(np.array([1]), w)
+    assert (before[1] != waiting).all()
+    assert w.data is before
+
+
+def test_gradients_accumulate_before_a_step():
+    grads = []
+    for together in (True, False):
+        w = fw.Tensor(table(), requires_grad=True)
+        a, b = make_batches(2)
+        if together:
+            ((embedding(a[0], w) * a[1]).sum() + (embedding(b[0], w) * b[1]).sum()).backward()
+        else:
+            (embedding(a[0], w) * a[1]).sum().backward()
+            (embedding(b[0], w) * b[1]).sum().backward()
+        grads.append(w.grad.numpy())
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-14)
+
+
+def test_a_table_used_densely_too_gets_both_gradients():
+    w = fw.Tensor(table(), requires_grad=True)
+    ((embedding(np.array([1, 1, 4]), w) * 2).sum() + (w * 3).sum()).backward()
+    expected = np.full((V, D), 3.0)
+    expected[1] += 4
+    expected[4] += 2
+    np.testing.assert_array_equal(w.grad.numpy(), expected)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_dense_steps_equal_pytorchs(options):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(2).normal(size=(4, 3))
+    ours, theirs = fw.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    mine, other = SGD([ours], lr=0.1, **options), torch.optim.SGD([theirs], lr=0.1, **options)
+    for _ in range(6):
+        for w, optimizer in ((ours, mine), (theirs, other)):
+            optimizer.zero_grad()
+            ((w**2).sum() * 0.5 + (w * w * w).sum() * 0.1).backward()
+            optimizer.step()
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_state_dict_continues_where_it_was():
+    batches = make_batches(10)
+    whole = fw.Tensor(table(), requires_grad=True)
+    train(whole, SGD([whole], lr=0.1, momentum=0.9), batches)
+    first = fw.Tensor(table(), requires_grad=True)
+    optimizer = SGD([first], lr=0.1, momentum=0.9)
+    train(first, optimizer, batches[:5])
+    second = fw.Tensor(first.detach(), requires_grad=True)
+    resumed = SGD([second], lr=7.0)
+    resumed.load_state_dict(optimizer.state_dict())
+    train(second, resumed, batches[5:])
+    np.testing.assert_allclose(second.detach().numpy(), whole.detach().numpy(), rtol=1e-12)
+
+
+def test_state_dicts_have_pytorchs_shape():
+    torch = pytest.importorskip("torch")
+    w = fw.Tensor([1.0], requires_grad=True)
+    v = torch.ones(1, requires_grad=True)
+    states = []
+    for p, optimizer in ((w, SGD([w], lr=0.1, momentum=0.9)), (v, torch.optim.SGD([v], lr=0.1, momentum=0.9))):
+        (p * 2).sum().backward()
+        optimizer.step()
+        states.append(optimizer.state_dict())
+    ours, theirs = states
+    assert set(ours) == set(theirs)
+    assert set(ours["state"][0]) == set(theirs["state"][0])
+    assert set(ours["param_groups"][0]) <= set(theirs["param_groups"][0])
+
+
+def test_groups_have_options_of_their_own():
+    a, b = (fw.Tensor([1.0], requires_grad=True) for _ in range(2))
+    optimizer = SGD([{"params": [a]}, {"params": [b], "lr": 1.0}], lr=0.1)
+    (a + b).sum().backward()
+    optimizer.step()
+    assert a.item() == pytest.approx(0.9)
+    assert b.item() == pytest.approx(0.0)
+
+
+def test_parameters_without_a_gradient_stay():
+    a = fw.Tensor([1.0], requires_grad=True)
+    SGD([a], lr=0.1, weight_decay=1.0).step()
+    assert a.item() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda w: SGD([], lr=0.1), ValueError, "no parameters"),
+        (lambda w: SGD(w, lr=0.1), TypeError, "iterable"),
+        (lambda w: SGD([w, w], lr=0.1), ValueError, "given twice"),
+        (lambda w: SGD([w.detach()], lr=0.1), ValueError, "does not require a gradient"),
+        (lambda w: SGD([w * 2], lr=0.1), ValueError, "only leaves"),
+        (lambda w: SGD([3.0], lr=0.1), TypeError, "must be a Tensor"),
+        (lambda w: SGD([w], lr=-1), ValueError, "lr must be a number of at least 0, got -1"),
+        (lambda w: SGD([w], lr=0.1, nesterov=True), ValueError, "nesterov needs momentum"),
+        (lambda w: SGD([{"params": [w], "rl": 1}], lr=0.1), TypeError, "unknown option 'rl'"),
+    ],
+)
+def test_mistakes_are_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make(fw.Tensor([1.0], requires_grad=True))
+
+
+def test_a_state_of_another_model_is_refused_and_changes_nothing():
+    a, b = fw.Tensor([1.0, 2.0], requires_grad=True), fw.Tensor([1.0], requires_grad=True)
+    first, second = SGD([a], lr=0.1, momentum=0.9), SGD([b], lr=0.5, momentum=0.5)
+    a.sum().backward()
+    first.step()
+    with pytest.raises(ValueError, match="shape"):
+        second.load_state_dict(first.state_dict())
+    assert second.param_groups[0]["lr"] == 0.5
+    assert not second.state
