@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,34 @@ def can_cast(from_: Any, to: Any, /) -> bool:
     return bool(np.can_cast(np.dtype(_dtype_or_number(from_)), np.dtype(to)))
 
 
-def finfo(type: Any, /) -> Any:
-    """Limits of a floating dtype, or of a tensor's."""
-    return np.finfo(np.dtype(_dtype_or_number(type)))
+@dataclass(frozen=True)
+class FloatInfo:
+    """Limits of a floating dtype, as Python floats; of a complex one, those of its parts."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: DType
+
+    @property
+    def tiny(self) -> float:
+        """NumPy's name for ``smallest_normal``."""
+        return self.smallest_normal
+
+
+def finfo(type: Any, /) -> FloatInfo:
+    """Limits of a floating dtype, or of a tensor's.
+
+    Examples
+    --------
+    >>> finfo("float32").max
+    3.4028234663852886e+38
+    """
+    limits = np.finfo(np.dtype(_dtype_or_number(type)))
+    names = ("eps", "max", "min", "smallest_normal")
+    return FloatInfo(limits.bits, *[float(getattr(limits, name)) for name in names], limits.dtype)
 
 
 def iinfo(type: Any, /) -> Any:
@@ -74,9 +100,9 @@ class _Info:
         """Where new tensors are made."""
         return get_default_device()
 
-    def devices(self) -> list[str]:
+    def devices(self) -> tuple[str, ...]:
         """Devices that can be used here."""
-        return [name for name, state in available().items() if state == "ok"]
+        return tuple(name for name, state in available().items() if state == "ok")
 
     def default_dtypes(self, *, device: str | None = None) -> dict[str, DType]:
         """Dtypes that Python numbers get."""

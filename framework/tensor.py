@@ -11,12 +11,9 @@ import numpy as np
 
 from backends import Backend, backend_of, get_backend
 from framework.autograd.functional import backward as _backward
-from framework.autograd.fused import identity
 from framework.autograd.graph import Variable, make_tensor, tensor_class
 from framework.autograd.inplace import write
-
 from framework.autograd.rows import RowSparse
-
 from framework.devices import get_default_device
 from framework.dtypes import DType, default_for
 from framework.ops import elementwise, indexing, linear, manipulation, reduction, softmax
@@ -117,12 +114,12 @@ class Tensor(Variable):
         return n
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
+    def T(self) -> Tensor:
         """The axes in reverse order."""
         return manipulation.permute_dims(self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802
+    def mT(self) -> Tensor:
         """The last two axes exchanged."""
         return manipulation.matrix_transpose(self)  # type: ignore[no-any-return]
 
@@ -323,10 +320,13 @@ class Tensor(Variable):
             raise ValueError(f"Array API version {api_version!r} is not supported; expected one of {known}")
         return namespace
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         if self.requires_grad:
             raise BufferError("exporting a tensor that requires a gradient would lose the gradient; call detach() first")
-        return self.data.__dlpack__(**kwargs)
+        wishes = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self.data.__dlpack__(**{name: wish for name, wish in wishes.items() if wish is not None})
 
     def __dlpack_device__(self) -> Any:
         return self.data.__dlpack_device__()
@@ -684,7 +684,7 @@ class Tensor(Variable):
         return elementwise.abs(self)  # type: ignore[no-any-return]
 
     def exp(self) -> Tensor:
-        """e to the power of each value."""
+        """Exponential of each value."""
         return elementwise.exp(self)  # type: ignore[no-any-return]
 
     def log(self) -> Tensor:

@@ -452,42 +452,51 @@ def copysign(xp: Any, x1: Array, x2: Array, /) -> Array:
 copysign.defvjp(lambda xp, g, y, x1: g * xp.sign(x1) * xp.sign(y), None)
 
 
-def _without_gradient(name: str, doc: str) -> Any:
-    """An operation on one or two arrays through which no gradient flows."""
+def _unary_without_gradient(name: str, doc: str) -> Any:
+    def fun(xp: Any, x: Array, /) -> Array:
+        return getattr(xp, name)(x)
 
-    def fun(xp: Any, *x: Array) -> Array:
-        return getattr(xp, name)(*x)
+    return _named(fun, name, doc)
 
+
+def _binary_without_gradient(name: str, doc: str) -> Any:
+    def fun(xp: Any, x1: Array, x2: Array, /) -> Array:
+        return getattr(xp, name)(x1, x2)
+
+    return _named(fun, name, doc)
+
+
+def _named(fun: Any, name: str, doc: str) -> Any:
     fun.__name__ = fun.__qualname__ = name
     fun.__doc__ = f"{doc} No gradient flows through it."
     return primitive(fun)
 
 
-ceil = _without_gradient("ceil", "Round up.")
-floor = _without_gradient("floor", "Round down.")
-round = _without_gradient("round", "Round to the nearest integer, halves to even.")
-trunc = _without_gradient("trunc", "Round towards zero.")
-equal = _without_gradient("equal", "``x1 == x2``.")
-not_equal = _without_gradient("not_equal", "``x1 != x2``.")
-less = _without_gradient("less", "``x1 < x2``.")
-less_equal = _without_gradient("less_equal", "``x1 <= x2``.")
-greater = _without_gradient("greater", "``x1 > x2``.")
-greater_equal = _without_gradient("greater_equal", "``x1 >= x2``.")
-logical_and = _without_gradient("logical_and", "Both true.")
-logical_or = _without_gradient("logical_or", "Either true.")
-logical_xor = _without_gradient("logical_xor", "Exactly one true.")
-logical_not = _without_gradient("logical_not", "Not true.")
-bitwise_and = _without_gradient("bitwise_and", "Bitwise and.")
-bitwise_or = _without_gradient("bitwise_or", "Bitwise or.")
-bitwise_xor = _without_gradient("bitwise_xor", "Bitwise exclusive or.")
-bitwise_invert = _without_gradient("bitwise_invert", "Bitwise not.")
-bitwise_left_shift = _without_gradient("bitwise_left_shift", "Shift bits left.")
-bitwise_right_shift = _without_gradient("bitwise_right_shift", "Shift bits right.")
-isfinite = _without_gradient("isfinite", "Neither infinite nor NaN.")
-isinf = _without_gradient("isinf", "Infinite.")
-isnan = _without_gradient("isnan", "Not a number.")
-signbit = _without_gradient("signbit", "Whether the sign bit is set.")
-nextafter = _without_gradient("nextafter", "The next number from ``x1`` towards ``x2``.")
+ceil = _unary_without_gradient("ceil", "Round up.")
+floor = _unary_without_gradient("floor", "Round down.")
+round = _unary_without_gradient("round", "Round to the nearest integer, halves to even.")
+trunc = _unary_without_gradient("trunc", "Round towards zero.")
+equal = _binary_without_gradient("equal", "``x1 == x2``.")
+not_equal = _binary_without_gradient("not_equal", "``x1 != x2``.")
+less = _binary_without_gradient("less", "``x1 < x2``.")
+less_equal = _binary_without_gradient("less_equal", "``x1 <= x2``.")
+greater = _binary_without_gradient("greater", "``x1 > x2``.")
+greater_equal = _binary_without_gradient("greater_equal", "``x1 >= x2``.")
+logical_and = _binary_without_gradient("logical_and", "Both true.")
+logical_or = _binary_without_gradient("logical_or", "Either true.")
+logical_xor = _binary_without_gradient("logical_xor", "Exactly one true.")
+logical_not = _unary_without_gradient("logical_not", "Not true.")
+bitwise_and = _binary_without_gradient("bitwise_and", "Bitwise and.")
+bitwise_or = _binary_without_gradient("bitwise_or", "Bitwise or.")
+bitwise_xor = _binary_without_gradient("bitwise_xor", "Bitwise exclusive or.")
+bitwise_invert = _unary_without_gradient("bitwise_invert", "Bitwise not.")
+bitwise_left_shift = _binary_without_gradient("bitwise_left_shift", "Shift bits left.")
+bitwise_right_shift = _binary_without_gradient("bitwise_right_shift", "Shift bits right.")
+isfinite = _unary_without_gradient("isfinite", "Neither infinite nor NaN.")
+isinf = _unary_without_gradient("isinf", "Infinite.")
+isnan = _unary_without_gradient("isnan", "Not a number.")
+signbit = _unary_without_gradient("signbit", "Whether the sign bit is set.")
+nextafter = _binary_without_gradient("nextafter", "The next number from ``x1`` towards ``x2``.")
 
 # ------------------------------------------------------------------------------------- complex numbers
 
