@@ -108,6 +108,13 @@ def _valid(lengths: Array | None, t: int) -> Array | None:
     return None if lengths is None else (lengths > t)[:, None]
 
 
+def _blank(xp: Any, x: Array, lengths: Array | None) -> Array:
+    """Zero the padding of ``x (T, N, D)``, which may hold anything."""
+    if lengths is None or not x.shape[0]:
+        return x
+    return xp.where(xp.stack([_valid(lengths, t) for t in range(x.shape[0])]), x, xp.zeros_like(x))
+
+
 def _stack(xp: Any, steps: Sequence[Array], empty: Array) -> Array:
     """Stack arrays over a new time axis; with no step at all, (0, ...) shaped like ``empty``."""
     return xp.stack(steps) if steps else xp.zeros_like(empty[None, ...][:0, ...])
@@ -123,7 +130,7 @@ def _scan(
     """Return outputs (T, N, H), the final state and what :func:`_scan_backward` needs."""
     w_ih, w_hh, b_ih, b_hh = weights
     outputs, trail = [None] * x.shape[0], []
-    start = state
+    x, start = _blank(xp, x, lengths), state
     for t in _times(x.shape[0], reverse):
         valid = _valid(lengths, t)
         h_old = state[0]

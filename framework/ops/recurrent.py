@@ -17,7 +17,7 @@ from typing import Any
 
 from framework.autograd.fused import Fused, fused
 from framework.ops.elementwise import relu, sigmoid, tanh, where
-from framework.ops.manipulation import stack
+from framework.ops.manipulation import expand_dims, stack
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -45,7 +45,7 @@ def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reve
         new = step(affine(_choose(valid, x[t, ...], 0), w_ih, b_ih), affine(state[0], w_hh, b_hh), state)
         outputs[t] = _choose(valid, new[0], 0)
         state = tuple(_choose(valid, n, old) for n, old in zip(new, state))
-    return (stack(outputs) if outputs else start[None, ...][:0, ...]), *state
+    return (stack(outputs) if outputs else expand_dims(start, axis=0)[:0, ...]), *state
 
 
 def _choose(valid: Any, new: Any, old: Any) -> Any:
