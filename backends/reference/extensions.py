@@ -16,7 +16,7 @@ __all__ = ["assign", "getitem", "scatter", "setitem"]
 def getitem(xp: Any, x: Array, key: Any) -> Array:
     """``x[key]``, for every key that NumPy takes."""
     if _is_simple(key):
-        return x[key]
+        return x[_whole(key)]
     positions = _positions(xp, x.shape, key)
     flat = xp.take(xp.reshape(x, (-1,)), xp.reshape(positions, (-1,)), axis=0)
     return xp.reshape(flat, positions.shape)
@@ -32,7 +32,7 @@ def setitem(xp: Any, x: Array, key: Any, value: Any) -> Array:
 def assign(xp: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place, for every key that NumPy takes."""
     if _is_simple(key):
-        x[key] = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
+        x[_whole(key)] = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
         return
     positions = _positions(xp, x.shape, key)
     flat = xp.asarray(xp.reshape(x, (-1,)), copy=True)
@@ -47,7 +47,7 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
     out = xp.zeros(shape, dtype=values.dtype)
     if _is_simple(key):
-        out[key] = values
+        out[_whole(key)] = values
         return out
     positions = xp.reshape(_positions(xp, shape, key), (-1,))
     flat, column = xp.reshape(out, (-1,)), xp.reshape(values, (-1,))
@@ -64,6 +64,14 @@ def _is_simple(key: Any) -> bool:
     if isinstance(key, tuple):
         return all(part is None or part is ... or isinstance(part, (int, slice)) for part in key)
     return not isinstance(key, list) and (not hasattr(key, "dtype") or "bool" in str(key.dtype))
+
+
+def _whole(key: Any) -> Any:
+    """The key with an Ellipsis for the axes that it does not mention, which the standard asks for."""
+    if hasattr(key, "dtype"):
+        return key
+    parts = key if isinstance(key, tuple) else (key,)
+    return parts if any(part is ... for part in parts) else (*parts, ...)
 
 
 def _positions(xp: Any, shape: tuple[int, ...], key: Any) -> Array:

@@ -16,7 +16,7 @@ Array = Any
 
 @primitive(view=True)
 def _basic_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
-    return x[key]
+    return xp.getitem(x, key)
 
 
 _basic_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
