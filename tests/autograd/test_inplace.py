@@ -1,0 +1,197 @@
+"""In-place operations: right gradients, or an error."""
+
+import numpy as np
+import pytest
+
+import framework as fw
+
+
+def leaf(values, device="cpu"):
+    return fw.Tensor(np.asarray(values, dtype=np.float64), requires_grad=True, device=device)
+
+
+def test_views_share_the_buffer():
+    x = fw.zeros((2, 3))
+    view = x[0]
+    x += 1
+    np.testing.assert_array_equal(view.numpy(), np.ones(3))
+    view[1] = 5
+    assert x[0, 1].item() == 5
+
+
+def test_setitem_carries_both_gradients(device):
+    a, v = leaf(np.arange(6.0).reshape(2, 3), device), leaf([10.0, 20.0, 30.0], device)
+    x = a * 2
+    x[1] = v * 3
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(a.grad.cpu().numpy(), [[0, 8, 16], [0, 0, 0]])
+    np.testing.assert_array_equal(v.grad.cpu().numpy(), 2 * 9 * np.array([10.0, 20, 30]))
+
+
+@pytest.mark.parametrize("key", [np.array([True, False, True]), np.array([2, 0]), slice(0, 2), -1, ...])
+def test_every_key(key, device):
+    a, v = leaf([1.0, 2.0, 3.0], device), leaf(7.0, device)
+    x = a * 1.0
+    if isinstance(key, np.ndarray):
+        key = fw.asarray(key, device=device)
+    x[key] = v
+    (x * fw.asarray([1.0, 10.0, 100.0], dtype="float64", device=device)).sum().backward()
+    host = np.array([1.0, 10, 100])
+    raw = key.cpu().numpy() if isinstance(key, fw.Tensor) else key
+    mask = np.zeros(3, bool)
+    mask[raw] = True
+    assert v.grad.item() == host[mask].sum()
+    np.testing.assert_array_equal(a.grad.cpu().numpy(), np.where(mask, 0, host))
+
+
+def test_writing_a_recorded_value_into_a_plain_tensor_puts_it_in_the_graph():
+    v = leaf(2.0)
+    x = fw.zeros(3, dtype="float64")
+    x[1] = v * v
+    assert x.requires_grad
+    x.sum().backward()
+    assert v.grad.item() == 4.0
+
+
+@pytest.mark.parametrize("name", ["add_", "sub_", "mul_", "div_"])
+def test_augmented_operations_equal_plain_ones(name):
+    plain = {"add_": lambda a, b: a + b, "sub_": lambda a, b: a - b, "mul_": lambda a, b: a * b, "div_": lambda a, b: a / b}
+    grads = []
+    for in_place in (True, False):
+        a, b = leaf([1.0, 2.0]), leaf([3.0, 5.0])
+        x = a * 2
+        x = getattr(x, name)(b) if in_place else plain[name](x, b)
+        (x * x).sum().backward()
+        grads.append((a.grad.numpy(), b.grad.numpy()))
+    np.testing.assert_allclose(grads[0], grads[1])
+
+
+def test_second_derivatives_go_through_writes():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    x *= a
+    x[0] = a[1] ** 3
+    (g,) = fw.autograd.grad((x * x).sum(), a, create_graph=True)
+    (h,) = fw.autograd.grad(g.sum(), a)
+    np.testing.assert_allclose(g.detach().numpy(), [0, 6 * 2**5 + 4 * 2**3])
+    np.testing.assert_allclose(h.numpy(), [0, 30 * 2**4 + 12 * 2**2])
+
+
+def test_a_stale_value_is_an_error():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    y = x * x
+    x += 1
+    with pytest.raises(RuntimeError, match=r"'multiply'.*overwritten in place.*clone\(\)"):
+        y.sum().backward()
+
+
+def test_a_stale_output_is_an_error():
+    y = fw.exp(leaf([1.0]))
+    z = y + 0
+    y += 1
+    with pytest.raises(RuntimeError, match="'exp'"):
+        z.backward()
+
+
+def test_writes_through_detached_and_raw_views_are_seen():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    y = x * x
+    x.detach()[0] = 5.0
+    with pytest.raises(RuntimeError, match="overwritten"):
+        y.sum().backward()
+
+
+def test_a_write_after_backward_is_fine():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    (x * x).sum().backward()
+    x += 1
+    np.testing.assert_array_equal(a.grad.numpy(), [2.0, 4.0])
+
+
+def test_an_overwritten_value_that_no_rule_needs_is_fine():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    y = x + 1
+    x += 1
+    y.sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), [1.0, 1.0])
+
+
+def test_a_view_taken_before_a_write_cannot_be_used_after_it():
+    a = leaf([1.0, 2.0])
+    x = a * 1.0
+    view = x[:1]
+    x *= 3
+    with pytest.raises(RuntimeError, match="through another view"):
+        view * 2
+
+
+def test_a_view_of_a_plain_tensor_written_with_a_gradient_cannot_be_used():
+    v = leaf(2.0)
+    x = fw.zeros(3, dtype="float64")
+    view = x[1:]
+    x[1] = v
+    with pytest.raises(RuntimeError, match="would be lost"):
+        view * 2
+
+
+def test_leaves_and_views_in_the_graph_cannot_be_written():
+    a = leaf([1.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"leaf requires a gradient.*no_grad\(\)"):
+        a += 1
+    with pytest.raises(RuntimeError, match="leaf requires a gradient"):
+        a[0] = 1.0
+    with pytest.raises(RuntimeError, match="is a view"):
+        (a * 1)[0:1].add_(1.0)
+    np.testing.assert_array_equal(a.detach().numpy(), [1.0, 2.0])
+
+
+def test_no_grad_may_write_leaves():
+    a = leaf([1.0, 2.0])
+    with fw.no_grad():
+        a -= 0.5
+        a[0] = 9.0
+    np.testing.assert_array_equal(a.detach().numpy(), [9.0, 1.5])
+    assert a.requires_grad
+    assert a.node is None
+
+
+def test_results_that_do_not_fit_are_refused_before_anything_changes():
+    x = fw.asarray([1, 2])
+    with pytest.raises(TypeError, match="float"):
+        x += 0.5
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(2,\)"):
+        x += fw.ones((2, 2), dtype="int64")
+    np.testing.assert_array_equal(x.numpy(), [1, 2])
+
+
+def test_augmented_assignment_with_itself():
+    a = leaf([2.0, 3.0])
+    x = a * 1.0
+    x *= x
+    x.sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), [4.0, 6.0])
+
+
+def test_fill_zero_copy():
+    x = fw.ones((2, 2))
+    x.fill_(3)
+    assert x.sum().item() == 12
+    x.zero_()
+    assert x.sum().item() == 0
+    x.copy_(fw.arange(2, dtype="float32"))
+    np.testing.assert_array_equal(x.numpy(), [[0, 1], [0, 1]])
+
+
+def test_many_writes_leave_nothing_behind():
+    from framework.autograd import versions
+
+    before = len(versions._writes), len(versions.mixed)
+    for _ in range(10):
+        x = fw.ones(3)
+        x += 1
+        del x
+    assert (len(versions._writes), len(versions.mixed)) == before
