@@ -1,0 +1,126 @@
+"""Recompute instead of store: memory for time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from framework.autograd.engine import propagate
+from framework.autograd.fused import identity
+from framework.autograd.graph import Edge, Node, Variable, next_seq
+from framework.autograd.modes import enable_grad, mode
+from framework.autograd.primitive import Op, outputs, revive
+from framework.autograd.tree import leaves, rebuild
+
+_states: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+
+
+def preserve(get: Callable[[], Any], set_: Callable[[Any], None]) -> None:
+    """Make recomputation start from the state that ``get`` returned at the first computation: of random numbers, say."""
+    _states.append((get, set_))
+
+
+class _Checkpoint(Op):
+    """Keeps a function's inputs alone, and runs it again on the way back."""
+
+    def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        count = node.kwargs["count"]
+        inner, outer = node.inputs[:count], node.inputs[count:]
+        with enable_grad(), _replayed(node.kwargs["states"]):
+            inputs = [revive(node, raw, edge) for raw, edge in zip(node.args, inner)]
+            cut = [x if edge is None else identity(x) for x, edge in zip(inputs, inner)]
+            results = leaves(node.kwargs["run"](cut))
+        targets = [x.node for x, edge in zip(cut, inner) if edge is not None]
+        seeds = [(out.node, seed) for out, seed in zip(results, g) if out.requires_grad]
+        found = propagate(seeds, targets=[*targets, *outer], retain_graph=tensors, create_graph=tensors)
+        return [None if edge is None else found.get(x.node) for x, edge in zip(cut, inner)] + [found.get(e) for e in outer]
+
+
+@contextmanager
+def _replayed(states: Sequence[Any]) -> Iterator[None]:
+    """With random numbers and the like as they were at the first computation."""
+    now = [get() for get, _ in _states]
+    for (_, set_), state in zip(_states, states):
+        set_(state)
+    try:
+        yield
+    finally:
+        for (_, set_), state in zip(_states, now):
+            set_(state)
+
+
+def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
+    """Call ``function(*args)`` keeping only its inputs for the gradient; what is inside is computed again then.
+
+    Parameters
+    ----------
+    function : callable
+        From tensors (or trees) to a tensor or tree; tensors that it reads from outside get their gradients too.
+        It must compute the same again: random numbers of the framework are replayed.
+    *args : Tensor, tree, or anything else
+        Its arguments.
+
+    Returns
+    -------
+    Tensor or tree
+        What the function returns.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> x = fw.Tensor([1.0, 2.0], requires_grad=True)
+    >>> checkpoint(lambda x: fw.exp(fw.sin(x)), x).sum().backward()
+    >>> bool(fw.all(fw.abs(x.grad - fw.cos(x) * fw.exp(fw.sin(x))) < 1e-6))
+    True
+    """
+    if not mode.grad:
+        return function(*args)
+    flat = leaves(args)
+
+    def run(values: Sequence[Any]) -> Any:
+        return function(*rebuild(args, iter(values)))
+
+    states = [get() for get, _ in _states]
+    started = next_seq()
+    cut = [identity(x) if isinstance(x, Variable) and x.requires_grad else x for x in flat]
+    result = run(cut)
+    results = leaves(result)
+    if not all(isinstance(out, Variable) for out in results):
+        raise TypeError("checkpoint: the function must return a tensor, or a tuple, list or dict of tensors")
+    recorded = [out for out in results if out.requires_grad]
+    if not recorded:
+        return result
+    node = Node()
+    node.op = _checkpoint
+    node.backend = recorded[0].backend
+    own = {x.node for x in cut if isinstance(x, Variable)}
+    outer = _read_from_outside([out.node or out for out in recorded], started, own)
+    inner = [(x.node or x) if isinstance(x, Variable) and x.requires_grad else None for x in flat]
+    node.inputs = (*inner, *outer)
+    node.args = [*(x.data if isinstance(x, Variable) else x for x in flat), *(None for _ in outer)]
+    node.kwargs = {"run": run, "count": len(flat), "states": states}
+    node.y = None
+    node.hooks = None
+    node.seq = next_seq()
+    return rebuild(result, iter(outputs(node, [out.data for out in results])))
+
+
+_checkpoint = _Checkpoint(checkpoint)
+
+
+def _read_from_outside(roots: list[Edge], started: int, own: set[Any]) -> list[Edge]:
+    """Leaves, and nodes made before the moment ``started``, that the graph above the nodes ``own`` rests on."""
+    found: dict[Edge, None] = {}
+    seen: set[Edge] = set()
+    stack = list(roots)
+    while stack:
+        edge = stack.pop()
+        if edge is None or edge in seen or edge in own:
+            continue
+        seen.add(edge)
+        if isinstance(edge, Variable) or edge.seq < started:
+            found[edge] = None
+        else:
+            stack.extend(edge.inputs)
+    return list(found)

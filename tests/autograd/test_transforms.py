@@ -1,0 +1,188 @@
+"""Derivatives of functions, over trees; checkpoint; gradcheck."""
+
+import numpy as np
+import pytest
+
+import framework as fw
+from framework import autograd
+
+
+def t(values, device="cpu"):
+    return fw.asarray(np.asarray(values, dtype=np.float64), device=device)
+
+
+def f(p):
+    return (fw.sin(p["w"]) @ p["x"][0] + p["x"][1] ** 2).sum()
+
+
+def point(device="cpu"):
+    rng = np.random.default_rng(0)
+    return {"w": t(rng.normal(size=(2, 3)), device), "x": (t(rng.normal(size=3), device), t(rng.normal(size=2), device))}
+
+
+def test_value_and_grad_over_a_tree(device):
+    p = point(device)
+    value, g = autograd.value_and_grad(f)(p)
+    assert set(g) == {"w", "x"}
+    assert isinstance(g["x"], tuple)
+    w, x0, x1 = (a.cpu().numpy() for a in (p["w"], *p["x"]))
+    np.testing.assert_allclose(g["w"].cpu().numpy(), np.cos(w) * x0)
+    np.testing.assert_allclose(g["x"][0].cpu().numpy(), np.sin(w).sum(0))
+    np.testing.assert_allclose(g["x"][1].cpu().numpy(), 2 * x1)
+    assert not value.requires_grad
+    assert not g["w"].requires_grad
+
+
+def test_value_and_grad_of_several_arguments():
+    value, (a, b) = autograd.value_and_grad(lambda x, y, k: x * y * k, (0, 1))(t(2.0), t(3.0), 5)
+    assert (value.item(), a.item(), b.item()) == (30.0, 15.0, 10.0)
+
+
+def test_an_argument_that_does_not_count_gets_zeros():
+    _, (a, b) = autograd.value_and_grad(lambda x, y: x * 2, (0, 1))(t(2.0), t([3.0, 4.0]))
+    assert a.item() == 2.0
+    np.testing.assert_array_equal(b.numpy(), [0.0, 0.0])
+
+
+def test_transforms_nest():
+    d = autograd.value_and_grad(lambda x: x**4, create_graph=True)
+    dd = autograd.value_and_grad(lambda x: d(x)[1], create_graph=True)
+    ddd = autograd.value_and_grad(lambda x: dd(x)[1])
+    assert ddd(t(2.0))[1].item() == 48.0
+
+
+def test_products_agree_with_the_jacobian(device):
+    rng = np.random.default_rng(1)
+    x, v, u = (t(rng.normal(size=n), device) for n in (3, 3, 2))
+
+    def g(x):
+        return fw.stack([fw.sum(x**2 * x[0]), fw.exp(x[1]) * x[2]])
+
+    j = autograd.jacobian(g, x).cpu().numpy()
+    _, pull = autograd.vjp(g, x)
+    _, push = autograd.jvp(g, (x,), (v,))
+    np.testing.assert_allclose(pull(u)[0].cpu().numpy(), u.cpu().numpy() @ j, rtol=1e-12)
+    np.testing.assert_allclose(push.cpu().numpy(), j @ v.cpu().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(pull(u)[0].cpu().numpy(), u.cpu().numpy() @ j, rtol=1e-12)
+
+
+def test_jacobian_and_hessian_against_pytorch():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(2).normal(size=(2, 3))
+
+    def ours(x):
+        return fw.tanh(x) @ fw.permute_dims(x, (1, 0)) * fw.exp(x[0, 0])
+
+    def theirs(x):
+        return torch.tanh(x) @ x.T * torch.exp(x[0, 0])
+
+    np.testing.assert_allclose(
+        autograd.jacobian(ours, t(x)).numpy(),
+        torch.autograd.functional.jacobian(theirs, torch.tensor(x)).numpy(),
+        rtol=1e-12,
+    )
+    np.testing.assert_allclose(
+        autograd.hessian(lambda x: ours(x).sum(), t(x)).numpy(),
+        torch.autograd.functional.hessian(lambda x: theirs(x).sum(), torch.tensor(x)).numpy(),
+        rtol=1e-11,
+    )
+
+
+def test_hessian_of_a_tree_and_its_product():
+    p = {"a": t([1.0, 2.0]), "b": t(3.0)}
+
+    def h(p):
+        return (p["a"] ** 2).sum() * p["b"] ** 2
+
+    blocks = autograd.hessian(h, p)
+    np.testing.assert_allclose(blocks["a"]["a"].numpy(), np.eye(2) * 18)
+    np.testing.assert_allclose(blocks["a"]["b"].numpy(), [12.0, 24.0])
+    np.testing.assert_allclose(blocks["b"]["a"].numpy(), [12.0, 24.0])
+    assert blocks["b"]["b"].item() == 10.0
+    v = {"a": t([1.0, -1.0]), "b": t(2.0)}
+    g, product = autograd.hvp(h, p, v)
+    assert g["b"].item() == 30.0
+    np.testing.assert_allclose(product["a"].numpy(), [18 + 24.0, -18 + 48.0])
+    assert product["b"].item() == 12 - 24 + 20.0
+
+
+def test_an_empty_output_has_an_empty_jacobian():
+    assert autograd.jacobian(lambda x: x[:0], t([1.0, 2.0])).shape == (0, 2)
+
+
+def test_checkpoint_gives_the_same_gradients_also_to_what_is_outside(device):
+    rng = np.random.default_rng(3)
+    results = []
+    for wrap in (lambda f, *a: f(*a), autograd.checkpoint):
+        x = t(np.linspace(-1, 1, 6).reshape(2, 3), device).requires_grad_()
+        w = t(np.linspace(0, 2, 9).reshape(3, 3), device).requires_grad_()
+        middle = w * 2
+        y, z = wrap(lambda x, k: (fw.tanh(x @ middle) * k, fw.exp(x) @ w), x * 1.5, 2.0)
+        ((y * y).sum() + z.sum()).backward()
+        results.append((x.grad.cpu().numpy(), w.grad.cpu().numpy()))
+    for a, b in zip(*results):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+    assert rng
+
+
+def test_checkpoint_keeps_only_its_inputs():
+    x = t(np.ones(1000)).requires_grad_()
+    calls = []
+
+    def deep(x):
+        calls.append(1)
+        for _ in range(5):
+            x = fw.exp(fw.sin(x))
+        return x
+
+    y = autograd.checkpoint(deep, x)
+    assert y.node.inputs[0].name == "checkpoint"
+    assert len(calls) == 1
+    y.sum().backward()
+    assert len(calls) == 2
+
+
+def test_checkpoint_has_second_derivatives():
+    x = t(0.5).requires_grad_()
+    (g,) = autograd.grad(autograd.checkpoint(lambda x: fw.exp(x * x), x), x, create_graph=True)
+    (h,) = autograd.grad(g, x)
+    assert h.item() == pytest.approx((2 + 4 * 0.25) * np.exp(0.25), rel=1e-12)
+
+
+def test_gradcheck_names_the_wrong_entry():
+    from framework.autograd import primitive
+
+    @primitive
+    def wrong(xp, x, w, /):
+        return x * w
+
+    wrong.defvjp(lambda xp, g, w: g * w, lambda xp, g, x: g * x * 1.01)
+    x, w = t([[1.0, 2.0]]).requires_grad_(), t([[3.0, 0.0]]).requires_grad_()
+    with pytest.raises(RuntimeError, match=r"entry \(0, 0\) of output 0 in entry \(0, 0\) of input 1 is 1.01"):
+        autograd.gradcheck(wrong, [x, w])
+    assert not autograd.gradcheck(wrong, [x, w], raise_exception=False)
+    assert autograd.gradcheck(wrong, [x, w.detach()])
+    with pytest.raises(TypeError, match="float64"):
+        autograd.gradcheck(fw.exp, fw.Tensor([1.0], requires_grad=True))
+
+
+def test_gradgradcheck_sees_a_rule_that_cannot_be_differentiated():
+    from framework.autograd import primitive
+
+    @primitive
+    def lossy(xp, x, /):
+        return x**3
+
+    lossy.defvjp(lambda xp, g, x: g * (x * x * 3).detach() if hasattr(x, "detach") else g * 3 * x * x)
+    x = t([0.5]).requires_grad_()
+    assert autograd.gradcheck(lossy, x)
+    assert not autograd.gradgradcheck(lossy, x, raise_exception=False)
+    assert autograd.gradgradcheck(lambda x: x**3 * fw.sin(x), x)
+
+
+def test_gradcheck_of_complex_functions():
+    z = fw.asarray(np.array([0.3 + 0.4j, -1.0 + 0.2j])).requires_grad_()
+    assert autograd.gradcheck(lambda z: z * z, z)
+    assert autograd.gradcheck(lambda z: fw.abs(z), z)
+    assert autograd.gradcheck(lambda z: fw.conj(z) * fw.exp(z), z)
+    assert autograd.gradgradcheck(lambda z: fw.real(z * z * z), z)
