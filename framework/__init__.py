@@ -196,6 +196,8 @@ from framework.ops.statistics import bincount as bincount
 from framework.ops.statistics import cov as cov
 from framework.ops.statistics import median as median
 from framework.ops.statistics import quantile as quantile
+from framework.serialization import load as load
+from framework.serialization import save as save
 from framework.tensor import Tensor as Tensor
 
 newaxis = None
