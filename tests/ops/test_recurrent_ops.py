@@ -15,7 +15,16 @@ from framework.ops import recurrent
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("rnn", "sigmoid"), ("lstm", None), ("gru", None)]
-SHAPES = [(5, 3, 2, 4), (1, 2, 3, 2), (4, 1, 2, 3), (3, 2, 4, 1), (0, 2, 3, 2), (3, 0, 2, 2), (3, 2, 0, 2), (1, 1, 1, 1)]
+SHAPES = [
+    (5, 3, 2, 4),
+    (1, 2, 3, 2),
+    (4, 1, 2, 3),
+    (3, 2, 4, 1),
+    (0, 2, 3, 2),
+    (3, 0, 2, 2),
+    (3, 2, 0, 2),
+    (1, 1, 1, 1),
+]
 
 
 def draw_inputs(kind, shape, *, bias=True, seed=0):
@@ -174,5 +183,5 @@ def test_overwriting_a_weight_before_backward_is_an_error():
     loss = weighted(run(recurrent.lstm, inputs, None))
     with fw.no_grad():
         inputs[3] += 1.0
-    with pytest.raises(RuntimeError, match="'lstm' needs a value .* overwritten"):
+    with pytest.raises(RuntimeError, match=r"'lstm' needs a value .* overwritten"):
         loss.backward()
