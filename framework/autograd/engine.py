@@ -70,7 +70,9 @@ def propagate(
                 g = _run_hooks(node.hooks, g, node.backend, create_graph)
             if wanted is not None and node in wanted:
                 found[node] = g
-            for edge, part in zip(node.inputs, _pull(node, g, useful, create_graph)):
+                if not any(edge in useful for edge in node.inputs):  # type: ignore[operator]
+                    continue
+            for edge, part in zip(node.inputs, _pull(node, g, create_graph)):
                 if edge is not None and part is not None and (useful is None or edge in useful):
                     send(edge, part)
             if not (retain_graph or create_graph):
@@ -82,7 +84,7 @@ def propagate(
     return found
 
 
-def _pull(node: Node, g: Any, useful: set[Any] | None, tensors: bool) -> Sequence[Any]:
+def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
     """The gradients of a node's inputs, each brought to its input's shape and dtype."""
     if node.args is None:
         raise RuntimeError(
@@ -91,8 +93,6 @@ def _pull(node: Node, g: Any, useful: set[Any] | None, tensors: bool) -> Sequenc
         )
     if node.seq < latest.seq:
         check_saved(node)
-    if useful is not None and not any(edge in useful for edge in node.inputs):
-        return ()
     if type(g) is RowSparse:
         g = g.dense()
     xp = g.__array_namespace__() if tensors and not isinstance(g, OutputGrads) else node.backend.xp
