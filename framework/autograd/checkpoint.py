@@ -33,7 +33,7 @@ class _Checkpoint(Op):
             results = leaves(node.kwargs["run"](cut))
         targets = [x.node for x, edge in zip(cut, inner) if edge is not None]
         seeds = [(out.node, seed) for out, seed in zip(results, g) if out.requires_grad]
-        found = propagate(seeds, targets=[*targets, *outer], retain_graph=tensors, create_graph=tensors)
+        found = propagate(seeds, targets=[*targets, *outer], stop_at_targets=True, create_graph=tensors)
         return [None if edge is None else found.get(x.node) for x, edge in zip(cut, inner)] + [found.get(e) for e in outer]
 
 

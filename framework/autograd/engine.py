@@ -23,6 +23,7 @@ def propagate(
     roots: Iterable[tuple[Edge, Any]],
     *,
     targets: Sequence[Edge] | None = None,
+    stop_at_targets: bool = False,
     retain_graph: bool = False,
     create_graph: bool = False,
 ) -> dict[Any, Any]:
@@ -34,6 +35,8 @@ def propagate(
         Where to start. Gradients are raw arrays, or tensors if ``create_graph``.
     targets : sequence of (node or leaf), optional
         If given, only the paths to these are walked. Otherwise all leaves are reached.
+    stop_at_targets : bool
+        Whether what reaches a target goes no further, to other targets below it.
     retain_graph : bool
         Whether nodes keep their values, for another backward.
     create_graph : bool
@@ -70,7 +73,7 @@ def propagate(
                 g = _run_hooks(node.hooks, g, node.backend, create_graph)
             if wanted is not None and node in wanted:
                 found[node] = g
-                if not any(edge in useful for edge in node.inputs):  # type: ignore[operator]
+                if stop_at_targets or not any(edge in useful for edge in node.inputs):  # type: ignore[operator]
                     continue
             for edge, part in zip(node.inputs, _pull(node, g, create_graph)):
                 if edge is not None and part is not None and (useful is None or edge in useful):
