@@ -14,6 +14,8 @@ from math import pi as pi
 
 from framework import autograd as autograd
 from framework import cuda as cuda
+from framework import nn as nn
+from framework import random as random
 from framework.autograd import enable_grad as enable_grad
 from framework.autograd import is_grad_enabled as is_grad_enabled
 from framework.autograd import no_grad as no_grad
@@ -198,6 +200,16 @@ from framework.ops.statistics import median as median
 from framework.ops.statistics import quantile as quantile
 from framework.serialization import load as load
 from framework.serialization import save as save
+from framework.random import Generator as Generator
+from framework.random import bernoulli as bernoulli
+from framework.random import manual_seed as manual_seed
+from framework.random import rand as rand
+from framework.random import rand_like as rand_like
+from framework.random import randint as randint
+from framework.random import randint_like as randint_like
+from framework.random import randn as randn
+from framework.random import randn_like as randn_like
+from framework.random import randperm as randperm
 from framework.tensor import Tensor as Tensor
 
 newaxis = None

@@ -1,0 +1,35 @@
+"""Layers, losses and containers, with PyTorch's names, arguments and state dicts."""
+
+from framework.nn import functional as functional
+from framework.nn import init as init
+from framework.nn.activation import ELU as ELU
+from framework.nn.activation import Hardtanh as Hardtanh
+from framework.nn.activation import LeakyReLU as LeakyReLU
+from framework.nn.activation import LogSigmoid as LogSigmoid
+from framework.nn.activation import LogSoftmax as LogSoftmax
+from framework.nn.activation import ReLU as ReLU
+from framework.nn.activation import Sigmoid as Sigmoid
+from framework.nn.activation import SiLU as SiLU
+from framework.nn.activation import Softmax as Softmax
+from framework.nn.activation import Softplus as Softplus
+from framework.nn.activation import Tanh as Tanh
+from framework.nn.containers import ModuleDict as ModuleDict
+from framework.nn.containers import ModuleList as ModuleList
+from framework.nn.containers import Sequential as Sequential
+from framework.nn.dropout import Dropout as Dropout
+from framework.nn.dropout import LockedDropout as LockedDropout
+from framework.nn.flatten import Flatten as Flatten
+from framework.nn.flatten import Unflatten as Unflatten
+from framework.nn.linear import Identity as Identity
+from framework.nn.linear import Linear as Linear
+from framework.nn.loss import BCELoss as BCELoss
+from framework.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
+from framework.nn.loss import CrossEntropyLoss as CrossEntropyLoss
+from framework.nn.loss import HuberLoss as HuberLoss
+from framework.nn.loss import KLDivLoss as KLDivLoss
+from framework.nn.loss import L1Loss as L1Loss
+from framework.nn.loss import MSELoss as MSELoss
+from framework.nn.loss import NLLLoss as NLLLoss
+from framework.nn.loss import SmoothL1Loss as SmoothL1Loss
+from framework.nn.module import Module as Module
+from framework.nn.parameter import Parameter as Parameter

@@ -1,0 +1,106 @@
+"""Losses between numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.nn.functional.reduction import matched, reduce, weighted
+from framework.ops.elementwise import abs, square, where
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
+    """Squared error, ``(input - target)**2``.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape, floating.
+    reduction : str
+        ``"mean"``, ``"sum"``, or ``"none"`` for one loss each.
+    weight : Tensor, optional
+        Factors that broadcast to the input's shape.
+
+    Returns
+    -------
+    Tensor
+        0-d, or of the input's shape for ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the reduction is unknown.
+    TypeError
+        If a dtype is not floating.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> mse_loss(fw.asarray([1.0, 3.0]), fw.asarray([1.0, 1.0]))
+    Tensor(2.)
+    """
+    target = matched("mse_loss", input, target, reduction)
+    return reduce(weighted("mse_loss", square(input - target), weight, input), reduction)
+
+
+def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
+    """Absolute error, ``abs(input - target)``; arguments as :func:`mse_loss`.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> l1_loss(fw.asarray([1.0, 3.0]), fw.asarray([1.0, 1.0]), reduction="sum")
+    Tensor(2.)
+    """
+    target = matched("l1_loss", input, target, reduction)
+    return reduce(weighted("l1_loss", abs(input - target), weight, input), reduction)
+
+
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """Squared error over ``2 * beta`` where the error is below ``beta``, else absolute error minus ``beta / 2``.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape, floating.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+    beta : float
+        Where the two meet, at least 0; 0 is :func:`l1_loss`.
+
+    References
+    ----------
+    R. Girshick: Fast R-CNN (ICCV 2015).
+    """
+    target = matched("smooth_l1_loss", input, target, reduction)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    error = abs(input - target)
+    return reduce(where(error < beta, square(error) * (0.5 / beta), error - 0.5 * beta), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """Half the squared error where the error is below ``delta``, else ``delta * (error - delta / 2)``.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape, floating.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+    delta : float
+        Where the two meet, above 0.
+    weight : Tensor, optional
+        Factors that broadcast to the input's shape.
+
+    References
+    ----------
+    P. Huber: Robust estimation of a location parameter (Ann. Math. Statist. 35, 1964).
+    """
+    target = matched("huber_loss", input, target, reduction)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+    error = abs(input - target)
+    losses = where(error < delta, 0.5 * square(error), delta * (error - 0.5 * delta))
+    return reduce(weighted("huber_loss", losses, weight, input), reduction)

@@ -1,0 +1,424 @@
+"""Random numbers: one counter-based stream, the same on every device.
+
+The stream is Philox4x64-10, that of ``numpy.random.Philox(key=seed)``; a :class:`Generator` is no more than its seed
+and how many blocks of four 64-bit words it has given out. Every draw takes whole blocks, so what comes next depends on
+how much was drawn, never on where. Integers, uniforms, masks and permutations have the same bits on every device;
+normals agree to a few units in the last place.
+
+Every function takes ``generator`` (the default one if None), ``device`` and, where it applies, ``dtype``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from backends import Backend, get_backend
+from framework.autograd.graph import make_tensor
+from framework.devices import get_default_device
+from framework.dtypes import get_default_dtype
+from framework.tensor import Tensor
+
+Array = Any
+Shape = int | tuple[int, ...]
+
+_BLOCK = 4
+_WORDS = 2**64
+_SIGNIFICANT = {2: 11, 4: 24, 8: 53}
+_lock = threading.Lock()
+
+
+class Generator:
+    """A place in the stream of a seed.
+
+    Parameters
+    ----------
+    seed : int
+        Which stream, ``0 <= seed < 2**128``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the seed is not an integer in that range.
+
+    References
+    ----------
+    J. Salmon, M. Moraes, R. Dror, D. Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
+
+    Examples
+    --------
+    >>> generator = Generator(0)
+    >>> state = generator.get_state()
+    >>> a = rand(3, generator=generator)
+    >>> generator.set_state(state)
+    >>> (rand(3, generator=generator) == a).all()
+    Tensor(True)
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.manual_seed(seed)
+
+    @property
+    def seed(self) -> int:
+        """The stream's number."""
+        return self._seed
+
+    @property
+    def offset(self) -> int:
+        """How many blocks of four words were given out."""
+        return self._offset
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Go to the beginning of the stream ``seed``; returns the generator."""
+        self.set_state((seed, 0))
+        return self
+
+    def get_state(self) -> tuple[int, int]:
+        """Return ``(seed, offset)``, all there is to remember."""
+        return self._seed, self._offset
+
+    def set_state(self, state: tuple[int, int]) -> None:
+        """Go to a place that :meth:`get_state` returned."""
+        seed, offset = state
+        self._seed, self._offset = _natural("seed", seed, 2**128), _natural("offset", offset, 2**256)
+
+    def bits(self, n: int, device: str | None = None) -> Array:
+        """The next ``n`` words: a raw array ``(n,)`` of uint64 of the device's library."""
+        with _lock:
+            start = self._offset
+            self._offset += -(-n // _BLOCK)
+        return get_backend(device or get_default_device()).random_bits(self._seed, start, n)
+
+    def __repr__(self) -> str:
+        return f"Generator(seed={self._seed}, offset={self._offset})"
+
+
+def _natural(name: str, value: int, end: int) -> int:
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__} {value!r:.40}") from None
+    if not 0 <= number < end:
+        raise ValueError(f"{name} must be in [0, 2**{end.bit_length() - 1}), got {number}")
+    return number
+
+
+default_generator = Generator(int.from_bytes(os.urandom(8), "little"))
+"""Used wherever no generator is given. Its seed differs in each process until :func:`manual_seed` is called."""
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator again, with ``seed``; returns it.
+
+    Examples
+    --------
+    >>> manual_seed(7)
+    Generator(seed=7, offset=0)
+    """
+    return default_generator.manual_seed(seed)
+
+
+def get_state() -> tuple[int, int]:
+    """Return the default generator's ``(seed, offset)``."""
+    return default_generator.get_state()
+
+
+def set_state(state: tuple[int, int]) -> None:
+    """Bring the default generator to a place that :func:`get_state` returned."""
+    default_generator.set_state(state)
+
+
+# ------------------------------------------------------------------------------------------ distributions
+
+
+def uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: Shape = (),
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers spread evenly over ``[low, high)``.
+
+    Parameters
+    ----------
+    low, high : float
+        The bounds. Rounding may reach ``high`` unless the interval is ``[0, 1)``.
+    shape : int or tuple of int
+        Of the result.
+    dtype : dtype, optional
+        A real floating one; the default dtype if None. float64 takes the high 53 bits of each word, float32 the high
+        24 of each half word, the low half first.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape. The first ``k`` numbers do not depend on how many follow.
+
+    Raises
+    ------
+    TypeError
+        If ``dtype`` is not a real floating one.
+    ValueError
+        If ``low > high`` or the shape has a negative length.
+
+    Examples
+    --------
+    >>> uniform(-1, 1, (2, 3), generator=Generator(0)).shape
+    (2, 3)
+    """
+    if not low <= high:
+        raise ValueError(f"uniform: low must not be above high, got low={low}, high={high}")
+    backend, native, shape = _where(shape, dtype, device)
+    u = _unit(backend, native, _size(shape), generator)
+    if (low, high) != (0.0, 1.0):
+        u = u * (high - low) + low
+    return make_tensor(backend, backend.xp.reshape(u, shape))  # type: ignore[no-any-return]
+
+
+def _unit(backend: Backend, native: Any, n: int, generator: Generator | None) -> Array:
+    """``(n,)`` numbers in [0, 1), multiples of the dtype's epsilon over two: exact, so equal everywhere."""
+    xp = backend.xp
+    size = np.dtype(backend.dtype_of(xp.empty((0,), dtype=native))).itemsize
+    keep = _SIGNIFICANT[size]
+    generator = generator or default_generator
+    if size == 8:
+        return xp.astype(generator.bits(n, backend.device) >> (64 - keep), native) * 2.0**-keep
+    words = generator.bits((n + 1) // 2, backend.device)
+    halves = xp.stack([(words >> (32 - keep)) & (2**keep - 1), words >> (64 - keep)], axis=1)
+    return (xp.astype(xp.reshape(halves, (-1,)), native) * 2.0**-keep)[:n]
+
+
+def normal(
+    mean: float = 0.0,
+    std: float = 1.0,
+    shape: Shape = (),
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers from the normal distribution, by the method of Box and Muller.
+
+    Parameters
+    ----------
+    mean, std : float
+        Mean and standard deviation, ``std >= 0``.
+    shape : int or tuple of int
+        Of the result.
+    dtype : dtype, optional
+        A real floating one; the default dtype if None.
+
+    Returns
+    -------
+    Tensor
+        Of the given shape. The first ``k`` numbers do not depend on how many follow. The farthest from the mean that
+        can come are 5.8 standard deviations away in float32, 8.6 in float64.
+
+    Raises
+    ------
+    TypeError
+        If ``dtype`` is not a real floating one.
+    ValueError
+        If ``std`` is negative.
+
+    References
+    ----------
+    G. Box, M. Muller: A note on the generation of random normal deviates (Ann. Math. Statist. 29, 1958).
+
+    Examples
+    --------
+    >>> normal(5.0, 0.0, (2,))
+    Tensor([5., 5.])
+    """
+    if not std >= 0:
+        raise ValueError(f"normal: std must not be negative, got {std}")
+    backend, native, shape = _where(shape, dtype, device)
+    xp, n = backend.xp, _size(shape)
+    pairs = xp.reshape(_unit(backend, native, n + n % 2, generator), (-1, 2))
+    radius, angle = xp.sqrt(-2 * xp.log1p(-pairs[:, 0])), 2 * math.pi * pairs[:, 1]
+    z = xp.reshape(xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1), (-1,))[:n]
+    return make_tensor(backend, xp.reshape(z * std + mean, shape))  # type: ignore[no-any-return]
+
+
+def integers(
+    low: int,
+    high: int | None = None,
+    shape: Shape = (),
+    *,
+    dtype: Any = "int64",
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Whole numbers spread evenly over ``[low, high)``, or over ``[0, low)``.
+
+    Each is the remainder of one 64-bit word, so that in a range of ``r`` numbers none is more likely than another by
+    more than one in ``2**64 / r``.
+
+    Parameters
+    ----------
+    low, high : int
+        The bounds.
+    shape : int or tuple of int
+        Of the result.
+    dtype : dtype
+        An integer one.
+
+    Raises
+    ------
+    TypeError
+        If ``dtype`` is not an integer one.
+    ValueError
+        If the range is empty, or holds numbers that ``dtype`` does not.
+
+    Examples
+    --------
+    >>> integers(3, 4, (2,))
+    Tensor([3, 3])
+    """
+    low, high = (0, low) if high is None else (low, high)
+    kind = np.dtype(dtype)
+    if kind.kind not in "iu":
+        raise TypeError(f"integers: dtype must be an integer one, got {kind}; use uniform for floating ones")
+    info = np.iinfo(kind)
+    if not info.min <= low < high <= info.max + 1:
+        raise ValueError(
+            f"integers: expected {info.min} <= low < high <= {info.max + 1}, the range of {kind}, "
+            f"got low={low}, high={high}"
+        )
+    backend, native, shape = _where(shape, kind, device, kinds="iu")
+    xp = backend.xp
+    words = (generator or default_generator).bits(_size(shape), backend.device)
+    words = words if high - low == _WORDS else words % (high - low)
+    wide = backend.native_dtype("uint64" if kind.kind == "u" else "int64")
+    values = xp.astype(xp.astype(words, wide) + low, native)
+    return make_tensor(backend, xp.reshape(values, shape))  # type: ignore[no-any-return]
+
+
+def bernoulli(
+    p: float | Tensor,
+    shape: Shape | None = None,
+    *,
+    dtype: Any = "bool",
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """True (or one) with probability ``p``.
+
+    Parameters
+    ----------
+    p : float or Tensor
+        Probability, in [0, 1]; a tensor gives one for each result.
+    shape : int or tuple of int, optional
+        Of the result; by default that of ``p``.
+    dtype : dtype
+        Of the result.
+
+    Raises
+    ------
+    ValueError
+        If a probability is outside [0, 1].
+
+    Examples
+    --------
+    >>> bernoulli(1.0, (3,))
+    Tensor([ True,  True,  True])
+    """
+    if isinstance(p, Tensor):
+        p, shape, device = p.detach(), p.shape if shape is None else shape, device or p.device
+    if not _is_probability(p):
+        raise ValueError(f"bernoulli: probabilities must be in [0, 1], got {p}")
+    width = p.dtype if isinstance(p, Tensor) else "float32"
+    hit: Tensor = uniform(0.0, 1.0, shape or (), dtype=width, device=device, generator=generator) < p
+    return hit.to(dtype=dtype)
+
+
+def _is_probability(p: float | Tensor) -> bool:
+    low, high = (p.min().item(), p.max().item()) if isinstance(p, Tensor) and p.size else (p, p)
+    return isinstance(low, Tensor) or 0 <= low <= high <= 1
+
+
+def permutation(n: int, *, device: str | None = None, generator: Generator | None = None) -> Tensor:
+    """The integers below ``n`` in random order: the order that sorts ``n`` random words.
+
+    Examples
+    --------
+    >>> sorted(permutation(5).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    backend, native, (n,) = _where(n, "int64", device, kinds="i")
+    words = (generator or default_generator).bits(n, backend.device)
+    order = backend.xp.argsort(words, stable=True)
+    return make_tensor(backend, backend.xp.astype(order, native, copy=False))  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------------------------------- PyTorch's names
+
+
+def rand(*shape: Any, dtype: Any = None, device: str | None = None, generator: Generator | None = None) -> Tensor:
+    """Numbers spread evenly over [0, 1); the shape is given as several numbers or as a tuple."""
+    return uniform(0.0, 1.0, _lengths(shape), dtype=dtype, device=device, generator=generator)
+
+
+def randn(*shape: Any, dtype: Any = None, device: str | None = None, generator: Generator | None = None) -> Tensor:
+    """Numbers of mean 0 and variance 1 from the normal distribution; the shape as several numbers or as a tuple."""
+    return normal(0.0, 1.0, _lengths(shape), dtype=dtype, device=device, generator=generator)
+
+
+randint = integers
+randperm = permutation
+
+
+def rand_like(
+    x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
+) -> Tensor:
+    """As :func:`rand`, with the shape, dtype and device of ``x``."""
+    return rand(x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+
+
+def randn_like(
+    x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
+) -> Tensor:
+    """As :func:`randn`, with the shape, dtype and device of ``x``."""
+    return randn(x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+
+
+def randint_like(
+    x: Tensor,
+    /,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """As :func:`integers`, with the shape, dtype and device of ``x``."""
+    return integers(low, high, x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+
+
+def _lengths(shape: tuple[Any, ...]) -> Shape:
+    return shape[0] if len(shape) == 1 else shape
+
+
+def _where(shape: Shape, dtype: Any, device: str | None, kinds: str = "f") -> tuple[Backend, Any, tuple[int, ...]]:
+    """Backend, its own dtype, and shape of a result, checked."""
+    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
+    if kind.kind not in kinds or kind.itemsize not in (1, 2, 4, 8):
+        raise TypeError(f"expected a real floating dtype such as float32, got {kind}")
+    lengths = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    lengths = tuple(n.__index__() for n in lengths)
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"expected a shape without negative lengths, got {lengths}")
+    backend = get_backend(device or get_default_device())
+    return backend, backend.native_dtype(kind), lengths
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return math.prod(shape)
