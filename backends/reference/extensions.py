@@ -10,7 +10,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "getitem", "scatter", "setitem"]
+__all__ = ["assign", "einsum", "getitem", "scatter", "setitem"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -47,7 +47,8 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
     out = xp.zeros(shape, dtype=values.dtype)
     if _is_simple(key):
-        out[_whole(key)] = values
+        place = _without_new_axes(_whole(key))
+        out[place] = xp.reshape(values, out[place].shape)
         return out
     positions = xp.reshape(_positions(xp, shape, key), (-1,))
     flat, column = xp.reshape(out, (-1,)), xp.reshape(values, (-1,))
@@ -57,6 +58,18 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
         where = int(positions[i])
         flat[where] = flat[where] + column[i]
     return xp.reshape(flat, shape)
+
+
+def einsum(xp: Any, equation: str, *operands: Array) -> Array:
+    """Einstein summation with an explicit output and no letter twice in one term: multiply, then sum."""
+    terms, _, output = equation.partition("->")
+    order = output + "".join(sorted(set(terms) - {",", *output}))
+    product = 1
+    for term, x in zip(terms.split(","), operands):
+        x = xp.permute_dims(x, sorted(range(len(term)), key=lambda axis, term=term: order.index(term[axis])))
+        lengths = iter(x.shape)
+        product = product * xp.reshape(x, tuple(next(lengths) if letter in term else 1 for letter in order))
+    return xp.sum(product, axis=tuple(range(len(output), len(order))), dtype=product.dtype)
 
 
 def _is_simple(key: Any) -> bool:
@@ -72,6 +85,11 @@ def _whole(key: Any) -> Any:
         return key
     parts = key if isinstance(key, tuple) else (key,)
     return parts if any(part is ... for part in parts) else (*parts, ...)
+
+
+def _without_new_axes(key: Any) -> Any:
+    """The key without None, which strict libraries do not take where they write."""
+    return tuple([part for part in key if part is not None]) if isinstance(key, tuple) else key
 
 
 def _positions(xp: Any, shape: tuple[int, ...], key: Any) -> Array:
