@@ -88,7 +88,7 @@ def _cumulative_prod_rule(xp: Any, g: Array, x: Array, axis: int, include_initia
         return _total_from(xp, g * xp.cumulative_prod(x, axis=axis, dtype=g.dtype), axis) / x
     g, x = xp.moveaxis(g, axis, -1), xp.moveaxis(x, axis, -1)
     products = xp.cumulative_prod(leave_one_out(xp, x), axis=-1, dtype=g.dtype)
-    return xp.moveaxis(xp.sum(xp.triu(products * g[..., None, :]), axis=-1), -1, axis)
+    return xp.moveaxis(xp.sum(xp.triu(products * xp.expand_dims(g, axis=-2)), axis=-1), -1, axis)
 
 
 _cumulative_prod.defvjp(_cumulative_prod_rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -78,9 +79,18 @@ def _pow_base(xp: Any, g: Array, x1: Array, x2: Any) -> Array:
 
 def _pow_exponent(xp: Any, g: Array, y: Array, x1: Any, x2: Array) -> Array:
     if isinstance(x1, int | float | complex):
-        return g * y * (math.log(x1) if isinstance(x1, int | float) and x1 > 0 else 0.0)
+        return g * y * _log_of_number(x1, xp.isdtype(y.dtype, "complex floating"))
     zero = x1 == 0
     return g * xp.where(zero, xp.zeros_like(y), y * xp.log(xp.where(zero, xp.ones_like(x1), x1)))
+
+
+def _log_of_number(x: complex, complex_result: bool) -> complex:
+    """log(x), but 0 for 0, whose powers do not change, and NaN where the result is not real but must be."""
+    if x == 0:
+        return 0.0
+    if complex_result:
+        return cmath.log(x)
+    return math.log(x) if isinstance(x, int | float) and x > 0 else math.nan
 
 
 pow.defvjp(_pow_base, _pow_exponent)

@@ -9,7 +9,7 @@ from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
 from framework.autograd.versions import note_write
-from framework.ops.manipulation import broadcast_to
+from framework.ops.manipulation import broadcast_to, reshape
 
 Array = Any
 
@@ -126,7 +126,11 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
         if x.ndim != 1:
             raise ValueError(f"take: axis is needed for an array of {x.ndim} dimensions")
         axis = 0
-    return _take(x, indices, axis=axis)
+    shape = getattr(indices, "shape", (1,))
+    if len(shape) == 1:
+        return _take(x, indices, axis=axis)
+    axis %= x.ndim
+    return reshape(_take(x, reshape(indices, (-1,)), axis=axis), (*x.shape[:axis], *shape, *x.shape[axis + 1 :]))
 
 
 @primitive

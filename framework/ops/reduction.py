@@ -148,7 +148,7 @@ def _prod_rule(xp: Any, g: Array, x: Array, axis: Axis, keepdims: bool) -> Array
 def leave_one_out(xp: Any, x: Array) -> Array:
     """Copies (..., n, n) of the rows of ``x`` (..., n), the k-th one with a one in place of entry k."""
     n = x.shape[-1]
-    whole = xp.broadcast_to(x[..., None, :], (*x.shape, n))
+    whole = xp.broadcast_to(xp.expand_dims(x, axis=-2), (*x.shape, n))
     return xp.where(xp.eye(n, dtype=xp.bool, device=x.device), xp.ones_like(whole), whole)
 
 

@@ -24,6 +24,8 @@ softmax.defvjp(lambda xp, g, y, axis: y * (g - xp.sum(g * y, axis=axis, keepdims
 def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     """Logarithm of the softmax along an axis, exact where the softmax underflows."""
     shifted = x - peak(xp, x, axis)
+    if 0 in x.shape:
+        return shifted
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 

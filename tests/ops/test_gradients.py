@@ -99,7 +99,7 @@ def check(function: Function, arrays: Arrays, order: int, rng: np.random.Generat
         check(function.gradient_function(len(arrays)), [*arrays, *seeds], order - 1, rng)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.smooth], ids=lambda row: row.id)
 def test_against_finite_differences(row, device):
     check(Function(lambda *x: row(fw, *x), device), arguments(row), 2, np.random.default_rng(1))
 
@@ -112,8 +112,8 @@ def of_torch(call: Callable[..., Any], arrays: Arrays, rng: np.random.Generator)
     wanted = [x for x in leaves if x.requires_grad]
     y = call(torch, *leaves)
     outs = [out for out in (y if isinstance(y, tuple | list) else (y,)) if out.is_floating_point() or out.is_complex()]
-    seeds = [torch.tensor(random_like(out.detach().numpy(), rng)) for out in outs]
-    results = [[out.detach().resolve_conj().numpy() for out in outs]]
+    seeds = [torch.tensor(random_like(out.numpy(force=True), rng)) for out in outs]
+    results = [[out.numpy(force=True) for out in outs]]
     for _ in range(2):
         used = [(out, seed) for out, seed in zip(outs, seeds) if out.requires_grad]
         if not used:
@@ -121,8 +121,8 @@ def of_torch(call: Callable[..., Any], arrays: Arrays, rng: np.random.Generator)
         else:
             options = {"create_graph": True, "allow_unused": True, "materialize_grads": True}
             outs = list(torch.autograd.grad([o for o, _ in used], wanted, [s for _, s in used], **options))
-        results.append([out.detach().resolve_conj().resolve_neg().numpy() for out in outs])
-        seeds = [torch.tensor(random_like(out.detach().resolve_conj().numpy(), rng)) for out in outs]
+        results.append([out.numpy(force=True) for out in outs])
+        seeds = [torch.tensor(random_like(out.numpy(force=True), rng)) for out in outs]
     return results
 
 
@@ -151,10 +151,7 @@ def _again(outs: Sequence[Any], wanted: Sequence[Any], seeds: Sequence[Any]) -> 
     return [fw.zeros_like(x) if g is None else g for x, g in zip(wanted, found)]
 
 
-WITH_TORCH = [row for row in ROWS if row.torch]
-
-
-@pytest.mark.parametrize("row", WITH_TORCH, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.torch], ids=lambda row: row.id)
 def test_against_pytorch(row):
     theirs = of_torch(row.on_torch, arguments(row), np.random.default_rng(2))
     ours = of_framework(lambda *x: row(fw, *x), arguments(row), np.random.default_rng(2), "cpu")
@@ -197,11 +194,6 @@ def test_every_differentiable_operation_is_in_the_table():
 
 def test_a_missing_operation_is_seen():
     assert "framework.ops.elementwise.tanh" in missing([row for row in ROWS if row.name not in ("tanh", "sigmoid")])
-
-
-def test_ids_are_unique():
-    ids = [row.id for row in ROWS]
-    assert len(set(ids)) == len(ids)
 
 
 def test_a_wrong_gradient_is_seen():
