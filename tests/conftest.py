@@ -13,6 +13,7 @@ from hypothesis import settings
 
 import backends
 import framework as fw
+from framework.random import get_state, manual_seed, set_state
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -99,3 +100,12 @@ def no_leaks():
     yield
     leaked = [name for name, state in WATCHED.items() if state() != before[name]]
     assert not leaked, f"the test changed global state and left it: {', '.join(leaked)}"
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    """Start each test at the same place of the framework's random stream, whatever ran before."""
+    before = get_state()
+    manual_seed(0)
+    yield
+    set_state(before)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import framework as fw
+import framework.random
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "float64", "complex64"])
@@ -42,3 +43,9 @@ def test_gradients_reach_made_tensors(arrays):
 
 def test_devices_take_tensors(device):
     assert fw.Tensor([1.0], device=device).device.partition(":")[0] == device
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_every_test_starts_at_the_same_place_of_the_random_stream(run):
+    assert fw.random.get_state() == (0, 0)
+    fw.random.rand(10 * run)
