@@ -18,6 +18,8 @@ from framework.nn.containers import ModuleList as ModuleList
 from framework.nn.containers import Sequential as Sequential
 from framework.nn.dropout import Dropout as Dropout
 from framework.nn.dropout import LockedDropout as LockedDropout
+from framework.nn.embedding import Embedding as Embedding
+from framework.nn.embedding import EmbeddingBag as EmbeddingBag
 from framework.nn.flatten import Flatten as Flatten
 from framework.nn.flatten import Unflatten as Unflatten
 from framework.nn.linear import Identity as Identity
@@ -32,4 +34,12 @@ from framework.nn.loss import MSELoss as MSELoss
 from framework.nn.loss import NLLLoss as NLLLoss
 from framework.nn.loss import SmoothL1Loss as SmoothL1Loss
 from framework.nn.module import Module as Module
+from framework.nn.normalization import LayerNorm as LayerNorm
+from framework.nn.normalization import RMSNorm as RMSNorm
 from framework.nn.parameter import Parameter as Parameter
+from framework.nn.recurrent import GRU as GRU
+from framework.nn.recurrent import LSTM as LSTM
+from framework.nn.recurrent import RNN as RNN
+from framework.nn.recurrent import GRUCell as GRUCell
+from framework.nn.recurrent import LSTMCell as LSTMCell
+from framework.nn.recurrent import RNNCell as RNNCell

@@ -20,7 +20,11 @@ from framework.nn.functional.classification import nll_loss as nll_loss
 from framework.nn.functional.dropout import dropout as dropout
 from framework.nn.functional.dropout import locked_dropout as locked_dropout
 from framework.nn.functional.linear import linear as linear
+from framework.nn.functional.normalization import layer_norm as layer_norm
+from framework.nn.functional.normalization import rms_norm as rms_norm
 from framework.nn.functional.regression import huber_loss as huber_loss
 from framework.nn.functional.regression import l1_loss as l1_loss
 from framework.nn.functional.regression import mse_loss as mse_loss
 from framework.nn.functional.regression import smooth_l1_loss as smooth_l1_loss
+from framework.ops.embedding import embedding as embedding
+from framework.ops.embedding_bag import embedding_bag as embedding_bag
