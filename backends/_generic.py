@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from backends._base import Array, Backend
 from backends._namespace import Namespace
+from backends.reference.special import SpecialFunctions
 
 
 class GenericBackend(Backend):
@@ -31,7 +33,7 @@ class GenericBackend(Backend):
         self.name = name  # type: ignore[misc]
         self.device = f"{name}:{device}" if device else name
         self._native_device = native
-        self.xp = Namespace(namespace, native)
+        self.xp = Namespace(namespace, native, special=partial(SpecialFunctions, self))
         self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
         self._numpy = {dtype: np.dtype(name) for name, dtype in self._native.items()}
         self._dtype_types = {type(dtype) for dtype in self._numpy}

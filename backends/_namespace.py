@@ -23,19 +23,28 @@ class Namespace:
         An Array-API namespace.
     device : optional
         The library's own device object; creation functions then default to it.
+    special : callable, optional
+        Makes the namespace of special functions when it is first used.
     **overrides
         Functions that replace the module's or the extensions' of the same name.
     """
 
-    def __init__(self, module: ModuleType, device: Any = None, **overrides: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        module: ModuleType,
+        device: Any = None,
+        special: Callable[[], Any] | None = None,
+        **overrides: Callable[..., Any],
+    ) -> None:
         self._module = module
+        self._special = special
         if device is not None:
             self.__dict__.update({name: _on_device(getattr(module, name), device) for name in _CREATION})
         self.__dict__.update({name: partial(getattr(extensions, name), self) for name in extensions.__all__})
         self.__dict__.update(overrides)
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._module, name)
+        value = self._special() if name == "special" and self._special else getattr(self._module, name)
         setattr(self, name, value)
         return value
 

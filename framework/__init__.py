@@ -14,8 +14,11 @@ from math import pi as pi
 
 from framework import autograd as autograd
 from framework import cuda as cuda
+from framework import fft as fft
+from framework import linalg as linalg
 from framework import nn as nn
 from framework import random as random
+from framework import special as special
 from framework.autograd import enable_grad as enable_grad
 from framework.autograd import is_grad_enabled as is_grad_enabled
 from framework.autograd import no_grad as no_grad

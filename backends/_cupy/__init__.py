@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class CupyBackend(Backend):
         import cupy
 
         from backends._cupy import indexing
+        from backends.reference.special import SpecialFunctions
 
         self._cupy = cupy
         self._device = cupy.cuda.Device(index)
@@ -68,6 +70,7 @@ class CupyBackend(Backend):
         self.xp = Namespace(
             array_api_compat.cupy,
             self._device,
+            special=partial(SpecialFunctions, self, "cupyx.scipy.special"),
             getitem=indexing.getitem,
             setitem=indexing.setitem,
             assign=indexing.assign,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ class NumpyBackend(Backend):
     complex_dtypes = frozenset({np.dtype(np.complex64), np.dtype(np.complex128)})
     xp = Namespace(
         np,
+        special=partial(import_module, "scipy.special"),
         getitem=indexing.getitem,
         setitem=indexing.setitem,
         assign=indexing.assign,

@@ -1,0 +1,86 @@
+"""Incomplete gamma and beta functions, and the distributions that they make: chi-squared, Student's t, F.
+
+A gradient flows through the last argument only, the one that the integral runs up to; not through degrees of
+freedom and other parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework.autograd.primitive import primitive
+from framework.special.numbers import as_arrays
+
+Array = Any
+
+
+@primitive
+def gammainc(xp: Any, a: Array, x: Array, /) -> Array:
+    """Regularized lower incomplete gamma function. No gradient flows through ``a``."""
+    return xp.special.gammainc(*as_arrays(xp, a, x))
+
+
+def _gamma_density(xp: Any, a: Array, x: Array) -> Array:
+    a, x = as_arrays(xp, a, x)
+    return xp.exp(xp.special.xlogy(a - 1, x) - x - xp.special.gammaln(a))
+
+
+gammainc.defvjp(None, lambda xp, g, a, x: g * _gamma_density(xp, a, x))
+
+
+@primitive
+def gammaincc(xp: Any, a: Array, x: Array, /) -> Array:
+    """``1 - gammainc(a, x)``, exact where it is small. No gradient flows through ``a``."""
+    return xp.special.gammaincc(*as_arrays(xp, a, x))
+
+
+gammaincc.defvjp(None, lambda xp, g, a, x: -g * _gamma_density(xp, a, x))
+
+
+@primitive
+def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Array:
+    """Regularized incomplete beta function. No gradient flows through ``a`` and ``b``."""
+    return xp.special.betainc(*as_arrays(xp, a, b, x))
+
+
+def _beta_density(xp: Any, a: Array, b: Array, x: Array) -> Array:
+    a, b, x = as_arrays(xp, a, b, x)
+    return xp.exp(xp.special.xlogy(a - 1, x) + xp.special.xlog1py(b - 1, -x) - xp.special.betaln(a, b))
+
+
+betainc.defvjp(None, None, lambda xp, g, a, b, x: g * _beta_density(xp, a, b, x))
+
+
+@primitive
+def stdtr(xp: Any, df: Array, t: Array, /) -> Array:
+    """Probability that Student's t with ``df`` degrees of freedom is below ``t``. No gradient flows through ``df``."""
+    return xp.special.stdtr(*as_arrays(xp, df, t))
+
+
+def _student_density(xp: Any, df: Array, t: Array) -> Array:
+    df, t = as_arrays(xp, df, t)
+    half = xp.full_like(df, 0.5)
+    return xp.exp(-0.5 * (df + 1) * xp.log1p(t * t / df) - xp.special.betaln(0.5 * df, half)) / xp.sqrt(df)
+
+
+stdtr.defvjp(None, lambda xp, g, df, t: g * _student_density(xp, df, t))
+
+
+def chdtr(v: Any, x: Any) -> Any:
+    """Probability that chi-squared with ``v`` degrees of freedom is below ``x``."""
+    return gammainc(0.5 * v, 0.5 * x)
+
+
+def chdtrc(v: Any, x: Any) -> Any:
+    """Probability that chi-squared with ``v`` degrees of freedom is above ``x``."""
+    return gammaincc(0.5 * v, 0.5 * x)
+
+
+def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:
+    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is below ``x``."""
+    return betainc(0.5 * dfn, 0.5 * dfd, dfn * x / (dfd + dfn * x))
+
+
+def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
+    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is above ``x``."""
+    return betainc(0.5 * dfd, 0.5 * dfn, dfd / (dfd + dfn * x))
