@@ -11,12 +11,14 @@ from backends import backend_of
 from framework.autograd.graph import Variable
 from framework.creation import asarray, zeros
 from framework.dtypes import get_default_dtype
-from framework.nn import functional, init
+from framework.nn.functional.dropout import dropout
+from framework.nn.init import uniform_
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
 from framework.ops import recurrent
+from framework.ops.affine import affine
 from framework.ops.manipulation import concat, expand_dims, permute_dims, squeeze, stack
-from framework.ops.recurrent import ACTIVATIONS, affine
+from framework.ops.recurrent import ACTIVATIONS
 from framework.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -120,7 +122,10 @@ class _Recurrent(Module):
         self.hidden_size = _check_size("hidden_size", hidden_size)
         self.num_layers = _check_size("num_layers", num_layers)
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
-        self.dropout = _check_dropout(dropout, num_layers)
+        self.dropout = _check_dropout(dropout)
+        if self.dropout and num_layers == 1:
+            depth = 2 if type(self).__init__ is _Recurrent.__init__ else 3
+            warnings.warn("dropout acts between layers, so with num_layers=1 it does nothing", stacklevel=depth)
         self._names = [
             [_parameter_names(layer, suffix) for suffix in ("", "_reverse")[: 1 + self.bidirectional]]
             for layer in range(num_layers)
@@ -162,7 +167,7 @@ class _Recurrent(Module):
         if lengths is not None:
             if not batched:
                 raise ValueError(
-                    f"{type(self).__name__}: lengths need a batch of sequences, got one of shape {input.shape}"
+                    f"{type(self).__name__}: lengths need a batch, got one sequence of shape {x[:, 0].shape}"
                 )
             lengths = _check_lengths(self, lengths, x.shape[0], x)
         y, finals = self._layers(x, starts, lengths)
@@ -187,7 +192,7 @@ class _Recurrent(Module):
         finals: list[States] = []
         for layer, directions in enumerate(self._names):
             if layer and self.dropout:
-                x = functional.dropout(x, self.dropout, self.training)
+                x = dropout(x, self.dropout, self.training)
             outputs = []
             for reverse, names in enumerate(directions):
                 start = starts[len(finals)]
@@ -208,20 +213,18 @@ def _parameter_names(layer: int, suffix: str) -> tuple[str, ...]:
     return tuple(f"{kind}_l{layer}{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
 
-def _check_dropout(dropout: float, num_layers: int) -> float:
+def _check_dropout(dropout: float) -> float:
     if isinstance(dropout, bool) or not isinstance(dropout, int | float):
         raise TypeError(f"dropout must be a number, got {type(dropout).__name__} {dropout!r}")
     if not 0 <= dropout <= 1:
         raise ValueError(f"dropout must be a probability between 0 and 1, got {dropout}")
-    if dropout and num_layers == 1:
-        warnings.warn("dropout acts between layers, so with num_layers=1 it does nothing", stacklevel=4)
     return float(dropout)
 
 
 def _draw(layer: _Recurrent | _Cell) -> None:
     bound = layer.hidden_size**-0.5
     for parameter in layer.parameters():
-        init.uniform_(parameter, -bound, bound)
+        uniform_(parameter, -bound, bound)
 
 
 def _together(parts: tuple[Tensor, ...], batched: bool) -> Tensor:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from framework.autograd.fused import Fused, fused
+from framework.ops.affine import affine
 from framework.ops.elementwise import relu, sigmoid, tanh, where
 from framework.ops.manipulation import expand_dims, stack
 
@@ -27,12 +28,6 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sig
 """The non-linearities of :func:`rnn`, by name."""
 
 # ------------------------------------------------------------------------------------------------- time
-
-
-def affine(x: Any, weight: Any, bias: Any) -> Any:
-    """``x @ weight.T + bias``, without the bias where it is None."""
-    product = x @ weight.T
-    return product if bias is None else product + bias
 
 
 def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reverse: bool) -> Arrays:

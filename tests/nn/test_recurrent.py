@@ -309,9 +309,10 @@ def test_wrong_constructor_arguments():
         RNN(3, 4, nonlinearity="gelu")
     with pytest.raises(ValueError, match="proj_size=2 is not supported; put a Linear"):
         LSTM(3, 4, proj_size=2)
-    with pytest.warns(UserWarning, match="between layers, so with num_layers=1") as caught:
-        LSTM(3, 4, dropout=0.5)
-    assert caught[0].filename == __file__
+    for cls in LAYERS.values():
+        with pytest.warns(UserWarning, match="between layers, so with num_layers=1") as caught:
+            cls(3, 4, dropout=0.5)
+        assert caught[0].filename == __file__
 
 
 def test_wrong_inputs():
