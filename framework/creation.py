@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from backends import Backend, backend_of, get_backend
+from backends import Backend, get_backend
 from framework.autograd.graph import make_tensor
+from framework.devices import get_default_device
 from framework.dtypes import default_for, get_default_dtype
-from framework.tensor import Tensor, get_default_device, to_raw
+from framework.tensor import Tensor, to_raw
 
 Shape = int | tuple[int, ...]
-
-
-def _backend(device: str | None) -> Backend:
-    return get_backend(device or get_default_device())
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
@@ -48,50 +45,89 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: 
             raise ValueError("asarray: copy=False, but another dtype or device needs a copy")
         return moved.clone() if copy and moved is obj else moved
     data, backend = to_raw(obj, dtype, device, copy)
-    return make_tensor(backend, data)
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
-def _filled(name: str, doc: str) -> Any:
-    def create(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
-        backend = _backend(device)
-        native = backend.native_dtype(dtype or get_default_dtype())
-        return make_tensor(backend, getattr(backend.xp, name)(shape, dtype=native))
-
-    create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"{doc} of the given shape, float32 unless said otherwise."
-    return create
+def _filled(name: str, shape: Shape, dtype: Any, device: str | None) -> Tensor:
+    backend = get_backend(device or get_default_device())
+    data = getattr(backend.xp, name)(shape, dtype=backend.native_dtype(dtype or get_default_dtype()))
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
-zeros = _filled("zeros", "A tensor of zeros")
-ones = _filled("ones", "A tensor of ones")
-empty = _filled("empty", "A tensor of unspecified values")
+def zeros(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of zeros.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Its lengths.
+    dtype : dtype, optional
+        The default floating dtype if not given.
+    device : str, optional
+        The default device if not given.
+
+    Examples
+    --------
+    >>> zeros((2, 3))
+    Tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return _filled("zeros", shape, dtype, device)
+
+
+def ones(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of ones; the arguments are those of :func:`zeros`."""
+    return _filled("ones", shape, dtype, device)
+
+
+def empty(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of unspecified values, for writing into; the arguments are those of :func:`zeros`."""
+    return _filled("empty", shape, dtype, device)
 
 
 def full(shape: Shape, fill_value: complex, *, dtype: Any = None, device: str | None = None) -> Tensor:
-    """A tensor of one value, whose type decides the dtype if none is given."""
-    backend = _backend(device)
+    """A tensor of one value.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Its lengths.
+    fill_value : number
+        The value, whose type decides the dtype if none is given.
+    dtype, device : optional
+        As for :func:`zeros`.
+
+    Examples
+    --------
+    >>> full(3, 7)
+    Tensor([7, 7, 7])
+    """
+    backend = get_backend(device or get_default_device())
     dtype = dtype or default_for(np.asarray(fill_value).dtype, from_python=True)
-    return make_tensor(backend, backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype)))
+    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
-def _like(name: str, doc: str) -> Any:
-    def create(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
-        x = asarray(x)
-        make = globals()[name]
-        return make(x.shape, dtype=dtype or x.dtype, device=device or x.device)  # type: ignore[no-any-return]
-
-    create.__name__ = create.__qualname__ = f"{name}_like"
-    create.__doc__ = f"{doc} with the shape, dtype and device of ``x``."
-    return create
+def zeros_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of zeros with the shape of ``x``, and its dtype and device if not told otherwise."""
+    x = asarray(x)
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-zeros_like = _like("zeros", "A tensor of zeros")
-ones_like = _like("ones", "A tensor of ones")
-empty_like = _like("empty", "A tensor of unspecified values")
+def ones_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of ones with the shape of ``x``, and its dtype and device if not told otherwise."""
+    x = asarray(x)
+    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def empty_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """A tensor of unspecified values with the shape of ``x``, and its dtype and device if not told otherwise."""
+    x = asarray(x)
+    return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
 def full_like(x: Any, /, fill_value: complex, *, dtype: Any = None, device: str | None = None) -> Tensor:
-    """A tensor of one value with the shape, dtype and device of ``x``."""
+    """A tensor of one value with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
 
@@ -99,41 +135,131 @@ def full_like(x: Any, /, fill_value: complex, *, dtype: Any = None, device: str 
 def arange(
     start: float, /, stop: float | None = None, step: float = 1, *, dtype: Any = None, device: str | None = None
 ) -> Tensor:
-    """Evenly spaced values in ``[start, stop)``, or in ``[0, start)``."""
-    backend = _backend(device)
+    """Evenly spaced values in ``[start, stop)``, or in ``[0, start)`` if there is no ``stop``.
+
+    Parameters
+    ----------
+    start, stop, step : number
+        The first value, the end, which is left out, and the spacing.
+    dtype : dtype, optional
+        int64 for whole numbers, otherwise the default floating dtype, if not given.
+    device : str, optional
+        The default device if not given.
+
+    Examples
+    --------
+    >>> arange(1, 7, 2)
+    Tensor([1, 3, 5])
+    """
+    backend = get_backend(device or get_default_device())
     if dtype is None:
-        whole = all(isinstance(v, int) for v in (start, stop if stop is not None else 0, step))
+        whole = all(isinstance(value, int) for value in (start, stop or 0, step))
         dtype = np.dtype("int64") if whole else get_default_dtype()
-    return make_tensor(backend, backend.xp.arange(start, stop, step, dtype=backend.native_dtype(dtype)))
+    data = backend.xp.arange(start, stop, step, dtype=backend.native_dtype(dtype))
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
 def linspace(
     start: complex, stop: complex, /, num: int, *, dtype: Any = None, device: str | None = None, endpoint: bool = True
 ) -> Tensor:
-    """``num`` evenly spaced values from ``start`` to ``stop``."""
-    backend = _backend(device)
+    """``num`` evenly spaced values from ``start`` to ``stop``.
+
+    Parameters
+    ----------
+    start, stop : number
+        The first and the last value.
+    num : int
+        How many.
+    dtype, device : optional
+        As for :func:`zeros`.
+    endpoint : bool
+        Whether ``stop`` itself is the last value; otherwise the one after it.
+
+    Examples
+    --------
+    >>> linspace(0, 1, 5)
+    Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    backend = get_backend(device or get_default_device())
     if dtype is None:
         dtype = default_for(np.result_type(np.asarray(start), np.asarray(stop), np.float16), from_python=True)
-    native = backend.native_dtype(dtype)
-    return make_tensor(backend, backend.xp.linspace(start, stop, num, dtype=native, endpoint=endpoint))
+    data = backend.xp.linspace(start, stop, num, dtype=backend.native_dtype(dtype), endpoint=endpoint)
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
 def eye(
     n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: str | None = None
 ) -> Tensor:
-    """Ones on the ``k``-th diagonal, zeros elsewhere."""
-    backend = _backend(device)
-    native = backend.native_dtype(dtype or get_default_dtype())
-    return make_tensor(backend, backend.xp.eye(n_rows, n_cols, k=k, dtype=native))
+    """Ones on the ``k``-th diagonal, zeros elsewhere.
+
+    Parameters
+    ----------
+    n_rows, n_cols : int
+        Lengths; as many columns as rows if not given.
+    k : int
+        How far above the main diagonal.
+    dtype, device : optional
+        As for :func:`zeros`.
+
+    Examples
+    --------
+    >>> eye(2, 3, k=1)
+    Tensor([[0., 1., 0.],
+            [0., 0., 1.]])
+    """
+    backend = get_backend(device or get_default_device())
+    data = backend.xp.eye(n_rows, n_cols, k=k, dtype=backend.native_dtype(dtype or get_default_dtype()))
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
-    """A tensor that shares the memory of any object with ``__dlpack__``, without a copy where possible."""
-    backend = backend_of(x)
-    if backend is None:
-        backend = get_backend(device or "cpu")
-        data = backend.xp.from_dlpack(x) if copy is None else backend.xp.from_dlpack(x, copy=copy)
-        return make_tensor(backend, data)
-    t = make_tensor(backend, backend.xp.asarray(x, copy=True) if copy else x)
-    return t if device is None or device == t.device else t.to(device)  # type: ignore[no-any-return]
+    """A tensor that shares the memory of any object with ``__dlpack__``, without a copy where possible.
 
+    Parameters
+    ----------
+    x : object
+        With ``__dlpack__`` and ``__dlpack_device__``: an array of NumPy, CuPy, PyTorch, ..., or a tensor.
+    device : str, optional
+        Where the result shall be; by default where the memory is.
+    copy : bool, optional
+        True always copies, False never does (and raises ValueError if it must), None copies if needed.
+
+    Returns
+    -------
+    Tensor
+        On ``"cpu"`` or ``"cuda:i"``, whichever holds the memory, unless ``device`` says otherwise.
+
+    Raises
+    ------
+    AttributeError
+        If ``x`` does not speak DLPack.
+    BufferError
+        If ``x`` is a tensor that requires a gradient, which would be lost, or memory that cannot be shared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a = np.zeros(2)
+    >>> t = from_dlpack(a)
+    >>> a[0] = 7.0
+    >>> t
+    Tensor([7., 0.], dtype=float64)
+    """
+    backend = x.backend if isinstance(x, Tensor) else _backend_of_memory(x)
+    data = backend.xp.from_dlpack(x) if copy is None else backend.xp.from_dlpack(x, copy=copy)
+    t: Tensor = make_tensor(backend, data)
+    if device is None or get_backend(device) is backend:
+        return t
+    if copy is False:
+        raise ValueError(f"from_dlpack: copy=False, but moving from {t.device!r} to {device!r} needs a copy")
+    return t.to(device)
+
+
+def _backend_of_memory(x: Any) -> Backend:
+    """NumPy for the host's memory, CuPy for that of a GPU."""
+    kind, index = x.__dlpack_device__()
+    if int(kind) == 1:
+        return get_backend("cpu")
+    if int(kind) in (2, 13):
+        return get_backend(f"cuda:{index}")
+    raise BufferError(f"from_dlpack: expected memory of the CPU or of an NVIDIA GPU, got DLPack device type {kind}")

@@ -33,9 +33,10 @@ def isdtype(dtype: Any, kind: Any) -> bool:
         return any(isdtype(dtype, one) for one in kind)
     if isinstance(kind, str):
         if kind not in _KINDS:
-            raise ValueError(f"isdtype: unknown kind {kind!r}; expected one of {', '.join(map(repr, _KINDS))} or a dtype")
+            known = ", ".join(map(repr, _KINDS))
+            raise ValueError(f"isdtype: unknown kind {kind!r}; expected one of {known} or a dtype")
         return dtype.kind in _KINDS[kind]
-    return dtype == np.dtype(kind)
+    return bool(dtype == np.dtype(kind))
 
 
 def _dtype_or_number(x: Any) -> Any:
@@ -80,8 +81,14 @@ def finfo(type: Any, /) -> FloatInfo:
     3.4028234663852886e+38
     """
     limits = np.finfo(np.dtype(_dtype_or_number(type)))
-    names = ("eps", "max", "min", "smallest_normal")
-    return FloatInfo(limits.bits, *[float(getattr(limits, name)) for name in names], limits.dtype)
+    return FloatInfo(
+        bits=limits.bits,
+        eps=float(limits.eps),
+        max=float(limits.max),
+        min=float(limits.min),
+        smallest_normal=float(limits.smallest_normal),
+        dtype=limits.dtype,
+    )
 
 
 def iinfo(type: Any, /) -> Any:

@@ -6,6 +6,8 @@ signatures under which ``framework`` offers them, so that one rule serves raw ar
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import Any
 
 Array = Any
@@ -64,12 +66,16 @@ def einsum(xp: Any, equation: str, *operands: Array) -> Array:
     """Einstein summation with an explicit output and no letter twice in one term: multiply, then sum."""
     terms, _, output = equation.partition("->")
     order = output + "".join(sorted(set(terms) - {",", *output}))
-    product = 1
-    for term, x in zip(terms.split(","), operands):
-        x = xp.permute_dims(x, sorted(range(len(term)), key=lambda axis, term=term: order.index(term[axis])))
-        lengths = iter(x.shape)
-        product = product * xp.reshape(x, tuple(next(lengths) if letter in term else 1 for letter in order))
+    aligned = [_aligned(xp, x, term, order) for term, x in zip(terms.split(","), operands)]
+    product = reduce(operator.mul, aligned)
     return xp.sum(product, axis=tuple(range(len(output), len(order))), dtype=product.dtype)
+
+
+def _aligned(xp: Any, x: Array, term: str, order: str) -> Array:
+    """One axis for each letter of ``order``, of length one where ``term`` lacks it."""
+    x = xp.permute_dims(x, tuple(term.index(letter) for letter in order if letter in term))
+    lengths = iter(x.shape)
+    return xp.reshape(x, tuple(next(lengths) if letter in term else 1 for letter in order))
 
 
 def _is_simple(key: Any) -> bool:

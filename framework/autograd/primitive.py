@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from inspect import signature
-from typing import Any
+from typing import Any, overload
 
 from backends import Backend, backend_of
 from framework.autograd.graph import Edge, Node, Variable, make_tensor, new, next_seq, result_class
@@ -54,7 +54,7 @@ class Op:
     """
 
     def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
-        update_wrapper(self, fun)
+        update_wrapper(self, fun)  # type: ignore[arg-type]
         self.name = fun.__name__.lstrip("_").rstrip("_")
         self.view = view
 
@@ -398,6 +398,12 @@ def _output_tensor(parent: Node, index: int, array: Array) -> Any:
     return make_tensor(parent.backend, array, node)
 
 
+@overload
+def primitive(fun: Callable[..., Any], *, view: bool = False, holomorphic: bool = True) -> Any: ...
+@overload
+def primitive(
+    fun: None = None, *, view: bool = False, holomorphic: bool = True
+) -> Callable[[Callable[..., Any]], Any]: ...
 def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holomorphic: bool = True) -> Any:
     """Decorator that makes a function on raw arrays an operation on tensors.
 
