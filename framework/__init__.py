@@ -7,10 +7,12 @@
 Tensor([2., 4., 6.])
 """
 
+from importlib import import_module
 from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from types import ModuleType
 
 from framework import autograd as autograd
 from framework import cuda as cuda
@@ -201,8 +203,6 @@ from framework.ops.statistics import bincount as bincount
 from framework.ops.statistics import cov as cov
 from framework.ops.statistics import median as median
 from framework.ops.statistics import quantile as quantile
-from framework.serialization import load as load
-from framework.serialization import save as save
 from framework.random import Generator as Generator
 from framework.random import bernoulli as bernoulli
 from framework.random import manual_seed as manual_seed
@@ -213,7 +213,18 @@ from framework.random import randint_like as randint_like
 from framework.random import randn as randn
 from framework.random import randn_like as randn_like
 from framework.random import randperm as randperm
+from framework.serialization import load as load
+from framework.serialization import save as save
 from framework.tensor import Tensor as Tensor
 
 newaxis = None
 __version__ = "0.1.0"
+
+_PACKAGES = ("data", "dialects", "metrics", "nn", "optim", "training")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """``fw.nn`` and its like: packages that stand on this one, imported when first used."""
+    if name in _PACKAGES:
+        return import_module(f"framework.{name}")
+    raise AttributeError(f"module 'framework' has no attribute {name!r}")

@@ -224,5 +224,5 @@ class EmbeddingBag(_Table):
 
     def extra_repr(self) -> str:
         text = f"{self.num_embeddings}, {self.embedding_dim}"
-        text += f", padding_idx={self.padding_idx}" if self.padding_idx is not None else ""
-        return text + f", mode={self.mode!r}"
+        text += f", mode={self.mode!r}"
+        return text + (f", padding_idx={self.padding_idx}" if self.padding_idx is not None else "")
