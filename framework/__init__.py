@@ -18,7 +18,6 @@ from framework import autograd as autograd
 from framework import cuda as cuda
 from framework import fft as fft
 from framework import linalg as linalg
-from framework import nn as nn
 from framework import random as random
 from framework import special as special
 from framework.autograd import enable_grad as enable_grad
