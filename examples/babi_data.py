@@ -16,6 +16,7 @@ import hashlib
 import random
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +41,8 @@ SHA256 = {
     "train": "c64ba9b1a49bbb111ffc4cd2ae4f129d25c012399dd7ade9679eea464b9afb05",
     "test": "55acf66cef2f6d798e2aa1d056e1ec8f24e910ea9215b639450574321132959b",
 }
+
+SECONDS_TO_ANSWER = 10
 
 EXPECTED = "expected 'NUMBER statement' or 'NUMBER question<TAB>answer<TAB>supporting line numbers'"
 LINE = re.compile(r"(?P<number>[1-9]\d*) (?P<text>[^\t\0]+)(\t(?P<answer>[^\t\0]+)\t(?P<support>\d+( \d+)*))?")
@@ -191,16 +194,17 @@ def download(split: str = "train", folder: str | Path | None = None) -> Path:
 def _fetch(pooch: ModuleType, split: str, folder: Path) -> bytes:
     """The contents of the published file, out of whichever archive can be had."""
     failures = []
+    patient = pooch.HTTPDownloader(timeout=SECONDS_TO_ANSWER)
     for url in ARCHIVES:
         archive = None
         try:
-            archive = Path(pooch.retrieve(url, known_hash=None, path=folder, fname=Path(url).name))
+            archive = Path(pooch.retrieve(url, known_hash=None, path=folder, fname=Path(url).name, downloader=patient))
             with tarfile.open(archive) as tar:
                 content = tar.extractfile(MEMBER.format(split=split)).read()
             if _sha256(content) == SHA256[split]:
                 return content
             failures.append(f"{url}: wrong SHA-256")
-        except (OSError, EOFError, tarfile.TarError, KeyError) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError) as error:
             failures.append(f"{url}: {type(error).__name__}")
         if archive is not None:
             archive.unlink(missing_ok=True)

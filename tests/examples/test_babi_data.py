@@ -171,7 +171,7 @@ class Network:
         self.archives = {}
         self.asked = []
 
-    def retrieve(self, url, known_hash, path, fname):
+    def retrieve(self, url, known_hash, path, fname, downloader):
         self.asked.append(url)
         if url not in self.archives:
             raise OSError("no network")
@@ -227,8 +227,9 @@ def test_a_damaged_file_is_fetched_again(network, tmp_path):
         (archive(b"1 Something else.\n"), "wrong SHA-256"),
         (archive(STORY.encode(), member="other.txt"), "KeyError"),
         (archive(STORY.encode())[:100], "EOFError"),
+        (archive(STORY.encode())[:100] + bytes(200), "error"),
     ],
-    ids=["no archive", "other content", "no such member", "cut short"],
+    ids=["no archive", "other content", "no such member", "cut short", "zeros at the end"],
 )
 def test_a_wrong_archive_is_refused_and_not_kept(network, tmp_path, served, reason):
     network.archives = dict.fromkeys(babi_data.ARCHIVES, served)
