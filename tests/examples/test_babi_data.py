@@ -202,7 +202,7 @@ def archive(content, member=TRAIN):
 
 
 LARGE = archive("\n".join(story_lines(stories=500)).encode())
-DAMAGED = LARGE[: len(LARGE) // 2] + bytes(1000) + LARGE[len(LARGE) // 2 + 1000 :]
+DAMAGED = LARGE[: len(LARGE) // 2] + b"\xff" * 1000 + LARGE[len(LARGE) // 2 + 1000 :]
 
 
 def test_download_happens_once(network, tmp_path):
