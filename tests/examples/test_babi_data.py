@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
+import struct
 import sys
 import tarfile
 from collections import Counter
@@ -201,8 +203,11 @@ def archive(content, member=TRAIN):
     return buffer.getvalue()
 
 
-LARGE = archive("\n".join(story_lines(stories=500)).encode())
-DAMAGED = LARGE[: len(LARGE) // 2] + b"\xff" * 1000 + LARGE[len(LARGE) // 2 + 1000 :]
+def damaged_archive():
+    """A tar file that starts well, and goes on with a block of a kind that deflate does not have."""
+    start = gzip.decompress(archive("\n".join(story_lines(stories=200)).encode()))[:0xFFFF]
+    stored_block = struct.pack("<BHH", 0, len(start), len(start) ^ 0xFFFF) + start
+    return b"\x1f\x8b\x08" + bytes(7) + stored_block + b"\x07"
 
 
 def test_download_happens_once(network, tmp_path):
@@ -231,7 +236,7 @@ def test_a_damaged_file_is_fetched_again(network, tmp_path):
         (archive(b"1 Something else.\n"), "wrong SHA-256"),
         (archive(STORY.encode(), member="other.txt"), "KeyError"),
         (archive(STORY.encode())[:100], "EOFError"),
-        (DAMAGED, "gz: error"),
+        (damaged_archive(), "gz: (error|ReadError)"),
     ],
     ids=["no archive", "other content", "no such member", "cut short", "damaged inside"],
 )
