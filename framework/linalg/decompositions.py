@@ -349,9 +349,13 @@ def _svd_rule(xp: Any, g: tuple[Array, ...], y: tuple[Array, ...]) -> Array:
 
 
 def _phases(xp: Any, turn: Array, row: Array, unused: Array) -> Any:
-    """What the common phase of a complex pair of singular vectors adds; real ones have none."""
+    """What the common phase of a complex pair of singular vectors adds; real ones have none.
+
+    It has no derivative where the singular value is zero but for rounding: infinite, not noise over noise.
+    """
     if not xp.isdtype(turn.dtype, "complex floating"):
         return 0.0
+    row = xp.where(row <= xp.finfo(row.dtype).eps * row[..., :1], xp.zeros_like(row), row)
     return _divide(xp, xp.linalg.diagonal(turn)[..., None, :], 2 * row, unused)
 
 

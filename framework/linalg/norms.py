@@ -116,6 +116,8 @@ def _with_axes(x: Any, keepdims: bool) -> Any:
 
 @primitive
 def _matrix_rank(xp: Any, x: Array, /, *, rtol: Any) -> Array:
+    if 0 in x.shape[-2:]:
+        return xp.zeros(x.shape[:-2], dtype=xp.int64, device=x.device)
     return xp.linalg.matrix_rank(x, rtol=rtol)
 
 

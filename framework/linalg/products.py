@@ -83,9 +83,10 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
         raise ValueError(f"diagonal: expected at least two axes, got the shape {tuple(x.shape)}")
     *batch, m, n = x.shape
     length = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
-    start = max(offset, 0) + max(-offset, 0) * n
+    start = max(offset, 0) + max(-offset, 0) * n if length else 0
+    stop = start + (length - 1) * (n + 1) + 1 if length else 0
     flat = manipulation.reshape(x, (*batch, m * n))
-    return getitem(flat, (..., slice(start, start + length * (n + 1), n + 1)))
+    return getitem(flat, (..., slice(start, stop, n + 1)))
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:

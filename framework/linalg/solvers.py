@@ -151,8 +151,8 @@ def det(xp: Any, x: Array, /) -> Array:
     Returns
     -------
     (...) Tensor
-        Its gradient, the matrix of cofactors, also holds for singular matrices; there the second derivative
-        needs singular values that differ.
+        Its gradient, the matrix of cofactors, also holds for singular matrices. There the second derivative
+        exists for real ones whose singular values differ; else it is infinite or NaN.
 
     Examples
     --------

@@ -535,7 +535,7 @@ def imag(xp: Any, x: Array, /) -> Array:
     return xp.imag(x)
 
 
-imag.defvjp(lambda xp, g: 1j * g)
+imag.defvjp(lambda xp, g: xp.multiply(g, 1j))
 
 # --------------------------------------------------------------------------------------- non-linearities
 
