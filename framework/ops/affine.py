@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from framework.autograd.primitive import primitive
@@ -12,8 +13,16 @@ Array = Any
 @primitive
 def affine(xp: Any, x: Array, weight: Array, bias: Array | None, /) -> Array:
     """``x @ weight.T + bias``, for x (..., D), weight (H, D) and bias (H,) or None."""
-    product = xp.matmul(x, weight.T)
+    product = _rows_times(xp, x, weight.T)
     return product if bias is None else product + bias
+
+
+def _rows_times(xp: Any, x: Array, matrix: Array) -> Array:
+    """``x @ matrix`` as one product over all rows of x, where matmul may do one for each leading index."""
+    if x.ndim <= 2:
+        return xp.matmul(x, matrix)
+    leading = x.shape[:-1]
+    return xp.reshape(xp.matmul(xp.reshape(x, (prod(leading), x.shape[-1])), matrix), (*leading, matrix.shape[1]))
 
 
 def _weight_rule(xp: Any, g: Array, x: Array) -> Array:
@@ -23,4 +32,4 @@ def _weight_rule(xp: Any, g: Array, x: Array) -> Array:
     return xp.tensordot(g, x, axes=(batch, batch))
 
 
-affine.defvjp(lambda xp, g, weight: xp.matmul(g, weight), _weight_rule, lambda xp, g: g)
+affine.defvjp(lambda xp, g, weight: _rows_times(xp, g, weight), _weight_rule, lambda xp, g: g)
