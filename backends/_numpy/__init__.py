@@ -29,6 +29,7 @@ class NumpyBackend(Backend):
         scatter=indexing.scatter,
         argsort=namespace.argsort,
         sort=namespace.sort,
+        unique_values=namespace.unique_values,
         einsum=namespace.einsum,
     )
 

@@ -135,7 +135,7 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
     n : int
         How often; the result is shorter by as much.
     prepend, append : Tensor, optional
-        Put before and after ``x`` first.
+        Put before and after ``x`` first, if ``n`` is not 0.
 
     Raises
     ------
@@ -150,6 +150,8 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
     """
     if n < 0:
         raise ValueError(f"diff: expected n >= 0, got {n}")
+    if n == 0:
+        return x
     parts = [part for part in (prepend, x, append) if part is not None]
     x = concat(parts, axis=axis) if len(parts) > 1 else x
     difference = not_equal if x.dtype.kind == "b" else subtract

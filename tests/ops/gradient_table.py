@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from framework.ops.affine import affine
+
 Sampler = Callable[[np.random.Generator], Any]
 
 
@@ -604,7 +606,19 @@ LINEAR = [
         for kind in (real, cplx)
         for b, axes in (((3, 4, 2), 2), ((5,), 0), ((4, 2, 5), ((2, 0), (0, 1))), ((4, 3), ((1, -1), (1, -2))))
     ],
-    *[row(name, real(2), real(3)) for name in ("outer",)],
+    *[
+        row(
+            "affine",
+            real(*shape, 3),
+            real(2, 3),
+            real(2),
+            call=lambda xp, *x: affine(*x),
+            torch=lambda t, x, w, b: t.nn.functional.linear(x, w, b),
+            variant=str(shape),
+        )
+        for shape in ((), (4,), (2, 4), (0,))
+    ],
+    row("outer", real(2), real(3)),
     row("outer", real(2, 2), real(3), torch=False, variant="flattened"),
     row("inner", real(2, 3), real(4, 3)),
     row("inner", real(), real(2), variant="0-d"),
