@@ -64,6 +64,9 @@ class Op:
         whole = signature(self.__wrapped__)
         return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "xp"])
 
+    wants_zeros = True
+    """Whether an output that got no gradient counts as having got zeros, or None; of operations with several."""
+
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of ``node``'s inputs, from that of its output."""
         raise NotImplementedError
@@ -172,7 +175,9 @@ class Primitive(Op):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         backend, raw, needs = self.unwrap(args)
         if kwargs and kwargs.get("dtype") is not None:
-            kwargs["dtype"] = backend.native_dtype(kwargs["dtype"])
+            kwargs["dtype"] = native = backend.native_dtype(kwargs["dtype"])
+            if needs and backend.xp.isdtype(native, ("bool", "integral")):
+                needs = 0
         try:
             y = self.fun(backend.xp, *raw, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
@@ -364,6 +369,10 @@ class OutputGrads(dict[int, Any]):
         for index, g in other.items():
             both[index] = both[index] + g if index in both else g
         return both
+
+    def given(self, node: Node) -> tuple[Any, ...]:
+        """One gradient for each output, None where none came."""
+        return tuple([self.get(i) for i in range(len(node.shape))])
 
     def filled(self, node: Node, xp: Any) -> tuple[Any, ...]:
         """One gradient for each output, zeros where none came."""
