@@ -18,6 +18,9 @@ from framework.autograd.primitive import OutputGrads
 from framework.autograd.rows import RowSparse
 from framework.autograd.versions import check_saved, latest
 
+_PARTIAL = (RowSparse, OutputGrads)
+"""Gradients that name only what is not zero; they know how to add themselves to others."""
+
 
 def propagate(
     roots: Iterable[tuple[Edge, Any]],
@@ -102,11 +105,11 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
     if isinstance(g, OutputGrads):
         if tensors:
             xp = next(iter(g.values())).__array_namespace__()
-        g = g.filled(node, xp)
+        g = g.filled(node, xp) if node.op.wants_zeros else g.given(node)
     parts = list(node.op.pull(node, g, xp, tensors))
     for i, edge in enumerate(node.inputs):
         part = parts[i]
-        if edge is not None and part is not None and not isinstance(part, RowSparse | OutputGrads):
+        if edge is not None and part is not None and not isinstance(part, _PARTIAL):
             if type(edge) is Node:
                 shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
             else:
@@ -120,7 +123,7 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
 
 def _add(a: Any, b: Any, edge: Any, owned: set[Any], tensors: bool) -> Any:
     """The sum of two gradients of one value; from the third on added into our own buffer."""
-    if isinstance(a, RowSparse | OutputGrads):
+    if isinstance(a, _PARTIAL):
         return a.merge(b)
     if isinstance(b, RowSparse):
         return b.merge(a)

@@ -5,9 +5,9 @@
     cross_entropy = fused(forward=..., backward=..., composite=...)
 
 ``forward(backend, *arrays, keep, **keywords) -> (outputs, saved)`` and ``backward(backend, saved, grads,
-needs, **keywords) -> gradients`` call kernels on raw arrays. ``composite(*tensors, **keywords)`` is the same
-function in ordinary operations: the specification, the oracle of the tests, and what ``create_graph=True``
-differentiates.
+needs, **keywords) -> gradients`` call kernels on raw arrays; of several outputs, those that got no gradient
+have None among ``grads``. ``composite(*tensors, **keywords)`` is the same function in ordinary operations: the
+specification, the oracle of the tests, and what ``create_graph=True`` differentiates.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ identity.defvjp(lambda xp, g: g)
 
 class Fused(Op):
     """One node for a whole computation; see the module's docstring."""
+
+    wants_zeros = False
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Fused(Op):
             result = self.composite(*cut, **node.kwargs)
         results, grads = (result, g) if isinstance(result, tuple) else ((result,), (g,))
         targets = [x.node for x, edge in zip(cut, node.inputs) if edge is not None]
-        roots = [(out.node, seed) for out, seed in zip(results, grads) if out.requires_grad]
+        roots = [(out.node, seed) for out, seed in zip(results, grads) if out.requires_grad and seed is not None]
         found = propagate(roots, targets=targets, create_graph=True)
         return [found.get(x.node) if edge is not None else None for x, edge in zip(cut, node.inputs)]
 
