@@ -154,3 +154,7 @@ class LogSoftmax(Module):
     def forward(self, input: Any) -> Any:
         """See :func:`framework.nn.functional.log_softmax`."""
         return F.log_softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """The options, as repr shows them."""
+        return f"dim={self.dim}"

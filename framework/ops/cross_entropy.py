@@ -26,17 +26,19 @@ def _forward(
     if reduction == "sum":
         return total, (*saved, None)
     mass = _mass(xp, target, weight, options["ignore_index"], losses.dtype)
-    return total / mass, (*saved, mass)
+    nothing = mass == 0
+    # The mean over nothing is nan; its gradient is 0, as PyTorch's.
+    mass = xp.where(nothing, xp.ones_like(mass), mass)
+    return xp.where(nothing, math.nan * mass, total / mass), (*saved, mass)
 
 
 def _mass(xp: Any, target: Array, weight: Array | None, ignore_index: int, dtype: Any) -> Array:
-    """What a mean divides by: the weights of the classes that count, nan if there are none."""
+    """What a mean divides by: the weights of the classes that count."""
     valid = xp.astype(target != ignore_index, dtype)
     if weight is not None:
         labels = xp.where(target != ignore_index, target, xp.zeros_like(target))
         valid = valid * xp.take(weight, labels, axis=0)
-    mass = xp.sum(valid)
-    return xp.where(mass == 0, math.nan * xp.ones_like(mass), mass)
+    return xp.sum(valid)
 
 
 def _backward(backend: Any, saved: Any, g: Array, needs: tuple[bool, ...], **_: Any) -> tuple[Array, None, None]:

@@ -10,6 +10,7 @@ from framework.ops import softmax as softmax_ops
 from framework.ops.elementwise import expm1, logaddexp, where
 from framework.ops.elementwise import sigmoid as sigmoid
 from framework.ops.elementwise import tanh as tanh
+from framework.ops.manipulation import reshape
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
@@ -82,12 +83,12 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     >>> softmax(fw.asarray([0.0, 0.0]), dim=-1)
     Tensor([0.5, 0.5])
     """
-    return softmax_ops.softmax(_cast(input, dtype), axis=_axis("softmax", dim, input))
+    return _along("softmax", softmax_ops.softmax, input, dim, dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """Logarithm of :func:`softmax`, exact where that underflows."""
-    return softmax_ops.log_softmax(_cast(input, dtype), axis=_axis("log_softmax", dim, input))
+    return _along("log_softmax", softmax_ops.log_softmax, input, dim, dtype)
 
 
 def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
@@ -95,14 +96,11 @@ def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     return softmax(-input, dim, dtype)
 
 
-def _cast(input: Any, dtype: Any) -> Any:
-    return input if dtype is None else input.to(dtype=dtype)
-
-
-def _axis(name: str, dim: int | None, input: Any) -> int:
+def _along(name: str, op: Any, input: Any, dim: int | None, dtype: Any) -> Any:
     if dim is None:
         raise ValueError(f"{name}: say which axis, such as dim=-1 for the last one")
     n = max(input.ndim, 1)
     if not -n <= dim < n:
         raise IndexError(f"{name}: dim must be in [{-n}, {n}) for an input of shape {tuple(input.shape)}, got {dim}")
-    return dim
+    input = input if dtype is None else input.to(dtype=dtype)
+    return op(input, axis=dim) if input.ndim else reshape(op(reshape(input, (1,)), axis=0), ())

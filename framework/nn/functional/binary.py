@@ -11,6 +11,9 @@ from framework.ops.reduction import sum
 
 Array = Any
 
+# 1e-12 as PyTorch's kernel holds it, in float32.
+_SMALLEST_SLOPE = 9.999999960041972e-13
+
 
 @primitive
 def _binary_cross_entropy(xp: Any, x: Array, t: Array, /) -> Array:
@@ -25,7 +28,7 @@ def _bounded_log(xp: Any, x: Array) -> Array:
 
 
 _binary_cross_entropy.defvjp(
-    lambda xp, g, x, t: g * (x - t) / xp.clip(x * (1 - x), 1e-12, None),
+    lambda xp, g, x, t: g * (x - t) / xp.clip(x * (1 - x), _SMALLEST_SLOPE, None),
     lambda xp, g, x: g * (_bounded_log(xp, 1 - x) - _bounded_log(xp, x)),
 )
 
@@ -99,7 +102,8 @@ def binary_cross_entropy_with_logits(
     # log(1 + exp(-x)) = -log(sigmoid(x)); the negative part is the same plus x.
     positive = logaddexp(-input, 0 * input.detach())
     if pos_weight is not None:
-        positive = weighted(f"{name}: pos_", positive, (beside(pos_weight, input) - 1) * target + 1, input)
+        factor = (beside(pos_weight, input) - 1) * target + 1
+        positive = weighted(name, positive, factor, input, what="pos_weight")
     return reduce(weighted(name, (1 - target) * input + positive, weight, input), reduction)
 
 

@@ -159,7 +159,9 @@ def _rows(name: str, input: Any, target: Any, ignore_index: int) -> tuple[Any, A
             f"{name}: input is on {input.device!r} but target on {target.device!r}; move one with .to({input.device!r})"
         )
     _check_classes(name, target, classes, ignore_index)
-    rows = input if input.ndim <= 2 else moveaxis(input, 1, -1)
+    if input.ndim == 2:
+        return input, target
+    rows = input if input.ndim == 1 else moveaxis(input, 1, -1)
     return reshape(rows, (target.size, classes)), reshape(target, (target.size,))
 
 

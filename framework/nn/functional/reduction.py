@@ -49,11 +49,11 @@ def matched(name: str, input: Any, target: Any, reduction: str) -> Any:
     return target
 
 
-def weighted(name: str, losses: Any, weight: Any, input: Any) -> Any:
+def weighted(name: str, losses: Any, weight: Any, input: Any, what: str = "weight") -> Any:
     """The losses times a weight that broadcasts to them."""
     if weight is None:
         return losses
     product = losses * beside(weight, input)
     if product.shape != losses.shape:
-        raise ValueError(f"{name}: weight must broadcast to {losses.shape}, got {tuple(weight.shape)}")
+        raise ValueError(f"{name}: {what} must broadcast to {losses.shape}, got {tuple(weight.shape)}")
     return product

@@ -76,8 +76,9 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    error = abs(input - target)
-    return reduce(where(error < beta, square(error) * (0.5 / beta), error - 0.5 * beta), reduction)
+    difference = input - target
+    error = abs(difference)
+    return reduce(where(error < beta, square(difference) * (0.5 / beta), error - 0.5 * beta), reduction)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
@@ -101,6 +102,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     target = matched("huber_loss", input, target, reduction)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    error = abs(input - target)
-    losses = where(error < delta, 0.5 * square(error), delta * (error - 0.5 * delta))
+    difference = input - target
+    error = abs(difference)
+    losses = where(error < delta, 0.5 * square(difference), delta * (error - 0.5 * delta))
     return reduce(weighted("huber_loss", losses, weight, input), reduction)
