@@ -1,0 +1,98 @@
+"""JAX, with the whole training step compiled by ``jit`` and its parameters donated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.workloads import Arrays, Workload
+
+VERSION = f"jax {jax.__version__}"
+
+
+def make(workload: Workload, data: Arrays, device: str = "cpu") -> Callable[[], Any]:
+    """A function that does one step and returns the loss, an array."""
+    return {"embedding": _embedding, "recurrent": _recurrent}[workload.kind](workload.sizes, data)
+
+
+def synchronize(device: str = "cpu") -> None:
+    """Wait for the device: reading a loss already does."""
+
+
+def _descend(params: Any, grads: Any) -> Any:
+    return jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
+
+
+def _embedding(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
+    def loss_of(params: Any, ids: Any, labels: Any) -> Any:
+        vectors = params["table"][ids].mean(axis=1)
+        logits = vectors @ params["weight"].T + params["bias"]
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)
+        return -chosen.mean()
+
+    @partial(jax.jit, donate_argnums=0)
+    def update(params: Any, ids: Any, labels: Any) -> Any:
+        loss, grads = jax.value_and_grad(loss_of)(params, ids, labels)
+        return _descend(params, grads), loss
+
+    state = {"params": {name: jnp.array(data[name]) for name in ("table", "weight", "bias")}}
+    batches = cycle([(jnp.array(i), jnp.array(y)) for i, y in zip(data["ids"], data["labels"])])
+
+    def step() -> Any:
+        state["params"], loss = update(state["params"], *next(batches))
+        return loss.block_until_ready()
+
+    return step
+
+
+def _cells(h: int) -> dict[str, Callable[..., Any]]:
+    def rnn(state: Any, z: Any, w: Any, b: Any) -> Any:
+        y = jnp.tanh(z + state @ w.T + b)
+        return y, y
+
+    def lstm(state: Any, z: Any, w: Any, b: Any) -> Any:
+        y, c = state
+        i, f, g, o = jnp.split(z + y @ w.T + b, 4, axis=-1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        y = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (y, c), y
+
+    def gru(state: Any, z: Any, w: Any, b: Any) -> Any:
+        a = state @ w.T + b
+        r = jax.nn.sigmoid(z[:, :h] + a[:, :h])
+        u = jax.nn.sigmoid(z[:, h : 2 * h] + a[:, h : 2 * h])
+        n = jnp.tanh(z[:, 2 * h :] + r * a[:, 2 * h :])
+        y = (1 - u) * n + u * state
+        return y, y
+
+    return {"rnn": rnn, "lstm": lstm, "gru": gru}
+
+
+def _recurrent(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
+    cell, zeros = _cells(s["H"])[s["cell"]], jnp.zeros((s["N"], s["H"]), jnp.float32)
+    start = (zeros, zeros) if s["cell"] == "lstm" else zeros
+
+    def loss_of(params: Any, x: Any, target: Any) -> Any:
+        z = x @ params["w_ih"].T + params["b_ih"]
+        _, y = jax.lax.scan(lambda state, zt: cell(state, zt, params["w_hh"], params["b_hh"]), start, z)
+        return ((y - target) ** 2).mean()
+
+    @partial(jax.jit, donate_argnums=0)
+    def update(params: Any, x: Any, target: Any) -> Any:
+        loss, (grads, gx) = jax.value_and_grad(loss_of, argnums=(0, 1))(params, x, target)
+        return _descend(params, grads), gx, loss
+
+    state = {"params": {name: jnp.array(data[name]) for name in ("w_ih", "w_hh", "b_ih", "b_hh")}}
+    x, target = jnp.array(data["x"]), jnp.array(data["target"])
+
+    def step() -> Any:
+        state["params"], gx, loss = update(state["params"], x, target)
+        gx.block_until_ready()
+        return loss
+
+    return step
