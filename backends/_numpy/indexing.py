@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from backends._numpy.embedding import scatter_rows
+
 Array = Any
+
+_SMALL = 2**12
 
 
 def getitem(x: Array, key: Any) -> Array:
@@ -28,14 +33,37 @@ def assign(x: Array, key: Any, value: Any) -> None:
 
 def scatter(values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up."""
+    parts = key if isinstance(key, tuple) else (key,)
+    axis = _only_indexed_axis(parts)
+    if axis is not None and values.size > _SMALL and values.size > parts[axis].size and values.dtype.kind in "fc":
+        return _sum_slices(values, parts[axis], shape, axis)
     out = np.zeros(shape, dtype=values.dtype)
-    if _repeats_nothing(key):
+    if not any(isinstance(part, list) or _is_index(part) for part in parts):
         out[key] = values
+    elif len(parts) == len(shape) and all(map(_is_index, parts)):
+        # NumPy adds at positions in one dimension several times faster than in more.
+        np.add.at(out.reshape(-1), np.ravel_multi_index(parts, shape, mode="wrap").ravel(), values.ravel())
     else:
         np.add.at(out, key, values)
     return out
 
 
-def _repeats_nothing(key: Any) -> bool:
-    parts = key if isinstance(key, tuple) else (key,)
-    return not any(isinstance(part, list) or (isinstance(part, np.ndarray) and part.dtype != bool) for part in parts)
+def _is_index(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype.kind in "iu"
+
+
+def _only_indexed_axis(parts: tuple[Any, ...]) -> int | None:
+    """The axis that the last part indexes by an array, if all parts before it are whole slices."""
+    axis = len(parts) - 1
+    whole = all(isinstance(part, slice) and part == slice(None) for part in parts[:axis])
+    return axis if whole and _is_index(parts[axis]) else None
+
+
+def _sum_slices(values: Array, ids: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Add each slice of ``values`` at its place along one axis: a sparse product, much faster than ``np.add.at``."""
+    slices = values.reshape(*shape[:axis], ids.size, *shape[axis + 1 :])
+    moved = np.moveaxis(slices, axis, 0)
+    rest = moved.shape[1:]
+    rows = moved.reshape(ids.size, math.prod(rest))
+    sums = scatter_rows(None, ids.ravel() % shape[axis], rows, shape[axis])  # type: ignore[arg-type]
+    return np.moveaxis(sums.reshape(shape[axis], *rest), 0, axis)
