@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framework as fw
@@ -167,6 +167,7 @@ def test_no_steps_leave_the_state(arrays, name):
     assert_close(flat(final), states)
 
 
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(0, 4), min_size=1, max_size=5),
     name=st.sampled_from(sorted(LAYERS)),

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framework as fw
@@ -48,9 +48,9 @@ def weighted(outputs):
     return sum((y * w).sum() for y, w in zip(outputs, weights))
 
 
-def gradients(outputs, inputs):
+def gradients(outputs, inputs, *, create_graph=False):
     """Gradients of all inputs, zeros where there is none: a composite of no steps does not read its weights."""
-    found = fw.autograd.grad(weighted(outputs), inputs, allow_unused=True)
+    found = fw.autograd.grad(weighted(outputs), inputs, allow_unused=True, create_graph=create_graph)
     return [fw.zeros_like(x) if g is None else g for x, g in zip(inputs, found)]
 
 
@@ -96,18 +96,19 @@ def test_second_gradients_equal_those_of_the_composite(arrays, kind, nonlinearit
     assert_same(second(op), second(op.composite), 1e-11)
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_gradients_of_any_subset_of_inputs(arrays, data):
     kind = data.draw(st.sampled_from(sorted(GATES)))
     raw = draw_inputs(kind, (3, 2, 2, 3))
     wanted = data.draw(st.lists(st.booleans(), min_size=len(raw), max_size=len(raw)).filter(any))
-    used = data.draw(st.integers(0, 1))
+    used, create_graph = data.draw(st.integers(0, 1)), data.draw(st.booleans())
     op, options = getattr(recurrent, kind), {"nonlinearity": "tanh" if kind == "rnn" else None}
 
     def some(function):
         inputs = [arrays.make(a, requires_grad=need) for a, need in zip(raw, wanted)]
         output = run(function, inputs, None, **options)[used]
-        return gradients([output], [x for x, need in zip(inputs, wanted) if need])
+        return gradients([output], [x for x, need in zip(inputs, wanted) if need], create_graph=create_graph)
 
     assert_same(some(op), some(op.composite))
 
