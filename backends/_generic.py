@@ -87,7 +87,11 @@ class GenericBackend(Backend):
 
     def device_of(self, array: Array) -> str:
         native = array.device
-        return self.name if native == self.xp.__array_namespace_info__().default_device() else f"{self.name}:{_device_name(native)}"
+        return (
+            self.name
+            if native == self.xp.__array_namespace_info__().default_device()
+            else f"{self.name}:{_device_name(native)}"
+        )
 
 
 def _device_name(native: Any) -> str:

@@ -58,7 +58,9 @@ def get_backend(device: str) -> Backend:
         name, _, rest = device.partition(":")
         if name not in _loaders:
             known = ", ".join(repr(known) for known in _loaders)
-            raise ValueError(f"unknown device {device!r}: expected one of {known}, or a name given to backends.register")
+            raise ValueError(
+                f"unknown device {device!r}: expected one of {known}, or a name given to backends.register"
+            )
         loaded = _loaders[name][0](rest)
         backend = _backends.setdefault(loaded.device, loaded)
         _backends[device] = backend
@@ -140,5 +142,3 @@ register(
     array_module="array_api_strict",
 )
 register("torch", _load_generic("torch", "array_api_compat.torch", "pip install torch"), array_module="torch")
-
-

@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     for workload in chosen:
         row = compare(workload, seconds, devices, set(options.peers.split(",")))
         results["workloads"].append(row)
-        print(report.table({"workloads": [row], "growth": [], "install": {}}).splitlines()[1], file=sys.stderr, flush=True)
+        print(
+            report.table({"workloads": [row], "growth": [], "install": {}}).splitlines()[1], file=sys.stderr, flush=True
+        )
     if not options.quick and not options.only:
         results["install"] = _install()
         if not options.no_growth:

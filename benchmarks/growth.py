@@ -34,4 +34,3 @@ def measure(seconds: float, devices: list[str]) -> list[dict[str, Any]]:
             }
         )
     return series
-

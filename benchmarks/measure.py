@@ -22,7 +22,12 @@ class Peer:
         self.name = name if device == "cpu" else f"{name}@{device}"
         command = [sys.executable, "-m", "benchmarks.worker", workload.name, name, device]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
         )
         hello = self._answer()
         self.missing = hello.get("missing", "")

@@ -16,7 +16,9 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"{row['name']:<46} {_ms(ours):>9}  {_ratios(row)}")
     for series in results["growth"]:
         points = ", ".join(f"{v}: {_ms(t)}" for v, t in zip(series["values"], series["median_ms"]))
-        lines.append(f"growth in {series['size']}: {points}; last slope {series['slope']:.2f}, expected {series['expected']}")
+        lines.append(
+            f"growth in {series['size']}: {points}; last slope {series['slope']:.2f}, expected {series['expected']}"
+        )
     for name, value in results["install"].items():
         lines.append(f"{name}: {value}")
     return "\n".join(lines)
@@ -47,10 +49,14 @@ def write_html(results: dict[str, Any], path: Path) -> None:
     about = ", ".join(f"{name} {found}" for name, found in machine["libraries"].items())
     rows = "".join(_html_row(row) for row in results["workloads"])
     growth = "".join(_plot(series) for series in results["growth"])
-    install = "".join(f"<li>{html.escape(name)}: {html.escape(str(value))}</li>" for name, value in results["install"].items())
+    install = "".join(
+        f"<li>{html.escape(name)}: {html.escape(str(value))}</li>" for name, value in results["install"].items()
+    )
     path.write_text(
         _PAGE.format(
-            machine=html.escape(f"{machine['processor']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}; {about}"),
+            machine=html.escape(
+                f"{machine['processor']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}; {about}"
+            ),
             when=html.escape(results["when"]),
             rows=rows,
             growth=growth,

@@ -55,7 +55,17 @@ def _embedding(shape: tuple[int, ...], ids: str, update: str, layer: str, train:
         f"{layer} {v // 1000}k x {d}, {ids}, {update if train else 'inference'}",
         "embedding",
         peers,
-        {"V": v, "D": d, "N": n, "T": t, "ids": ids, "momentum": momentum, "decay": decay, "layer": layer, "train": train},
+        {
+            "V": v,
+            "D": d,
+            "N": n,
+            "T": t,
+            "ids": ids,
+            "momentum": momentum,
+            "decay": decay,
+            "layer": layer,
+            "train": train,
+        },
         {peer: target[peer] for peer in peers} if train else {},
         quick=v == 50_000 and ids == "uniform" and update == "sgd" and train,
     )
@@ -81,7 +91,9 @@ def all_workloads() -> list[Workload]:
         *(_embedding(s, "uniform", u, "bag") for s in EMBEDDINGS for u in ("sgd", "momentum")),
         *(_embedding(s, "uniform", "sgd", layer, train=False) for s in EMBEDDINGS for layer in ("embedding", "bag")),
     ]
-    recurrent = [_recurrent(cell, s, train) for train in (True, False) for cell in ("rnn", "gru", "lstm") for s in RECURRENT]
+    recurrent = [
+        _recurrent(cell, s, train) for train in (True, False) for cell in ("rnn", "gru", "lstm") for s in RECURRENT
+    ]
     language = {"V": 96, "D": 64, "H": 128, "N": 32, "T": 64, "cell": "lstm"}
     return [
         *embeddings,
@@ -102,7 +114,16 @@ def all_workloads() -> list[Workload]:
 
 def growth_workloads() -> dict[str, list[Workload]]:
     """For each size that grows, the workloads from small to large."""
-    embedding = {"D": 64, "N": 64, "T": 64, "ids": "uniform", "momentum": 0.0, "decay": 0.0, "layer": "embedding", "train": True}
+    embedding = {
+        "D": 64,
+        "N": 64,
+        "T": 64,
+        "ids": "uniform",
+        "momentum": 0.0,
+        "decay": 0.0,
+        "layer": "embedding",
+        "train": True,
+    }
     lstm = {"cell": "lstm", "N": 32, "T": 64, "D": 64, "H": 64, "train": True}
     return {
         "V": [_growing("embedding", "V", v, embedding) for v in (1_000, 10_000, 100_000, 1_000_000)],

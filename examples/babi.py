@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from babi_data import download, read_lines, write_stories
 
 import framework as fw
 from framework import nn
 from framework.optim import SGD
+
+from babi_data import download, read_lines, write_stories
 
 PAD = "-"
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -38,6 +39,7 @@ class NextWord(nn.Module):
         self.output = nn.Linear(hidden, vocabulary)
 
     def forward(self, words: Any) -> fw.Tensor:
+        """Words (N, T) to scores (N, T, V)."""
         states, _ = self.recurrent(self.embedding(words))
         return self.output(states)
 
@@ -243,7 +245,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.5, help="learning rate (default: 0.5)")
     parser.add_argument("--momentum", type=float, default=0.9, help="momentum (default: 0.9)")
     parser.add_argument("--seed", type=int, default=0, help="for the weights and the batches (default: 0)")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="save to FILE, and go on from it if it is there")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save to FILE, and go on from it if it is there"
+    )
     parser.add_argument("--save-every", type=_positive, default=500, help="steps between checkpoints (default: 500)")
     parser.add_argument("--out", type=Path, default=Path("runs/babi"), help="folder for what is written")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -1,6 +1,6 @@
 """The smallest network: two inputs, three hidden units, exclusive or.
 
-    python examples/xor.py
+python examples/xor.py
 """
 
 from __future__ import annotations

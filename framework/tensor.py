@@ -80,9 +80,7 @@ class Tensor(Variable):
     __array_ufunc__ = None
     __array_priority__ = 1000
 
-    def __init__(
-        self, data: Any, requires_grad: bool = False, dtype: Any = None, device: str | None = None
-    ) -> None:
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, device: str | None = None) -> None:
         if isinstance(data, Variable):
             device = device or data.backend.device
             data = data.data
@@ -187,7 +185,9 @@ class Tensor(Variable):
         if not requires_grad and self.node is not None:
             raise RuntimeError("only a leaf can stop requiring a gradient; use detach() to cut a result from its graph")
         if requires_grad and self.dtype.kind not in "fcV":
-            raise TypeError(f"only floating and complex tensors can require a gradient, got {self.dtype}; cast it first")
+            raise TypeError(
+                f"only floating and complex tensors can require a gradient, got {self.dtype}; cast it first"
+            )
         self.requires_grad = requires_grad
         return self
 
@@ -197,7 +197,7 @@ class Tensor(Variable):
 
     def clone(self) -> Tensor:
         """A copy, in the graph."""
-        return elementwise.positive(self) if self.dtype.kind != "b" else self.to(copy=True)  # type: ignore[no-any-return]
+        return elementwise.positive(self) if self.dtype.kind != "b" else self.to(copy=True)
 
     def retain_grad(self) -> None:
         """Let ``backward`` fill ``grad`` of this result, as it does for leaves."""
@@ -324,7 +324,9 @@ class Tensor(Variable):
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
     ) -> Any:
         if self.requires_grad:
-            raise BufferError("exporting a tensor that requires a gradient would lose the gradient; call detach() first")
+            raise BufferError(
+                "exporting a tensor that requires a gradient would lose the gradient; call detach() first"
+            )
         wishes = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return self.data.__dlpack__(**{name: wish for name, wish in wishes.items() if wish is not None})
 
@@ -739,5 +741,3 @@ def _rebuild(cls: type[Tensor], host: np.ndarray[Any, Any], requires_grad: bool,
     t.__class__ = cls
     t.requires_grad = requires_grad
     return t  # type: ignore[no-any-return]
-
-

@@ -93,7 +93,7 @@ class CupyBackend(Backend):
     def dtype_of(self, array: Array) -> np.dtype[Any]:
         return array.dtype  # type: ignore[no-any-return]
 
-    def native_dtype(self, dtype: Any) -> np.dtype[Any]:
+    def native_dtype(self, dtype: Any) -> Any:
         return np.dtype(dtype)
 
     def owner(self, array: Array) -> Any:

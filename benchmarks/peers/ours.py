@@ -1,4 +1,4 @@
-"""This project."""
+"""The project itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _embedding(s: dict[str, Any], data: Arrays, device: str) -> Callable[[], Any
     table = make_table.from_pretrained(fw.asarray(data["table"], device=device), freeze=False)
     linear = nn.Linear(s["D"], 2, device=device)
     _load(linear, weight=data["weight"], bias=data["bias"])
-    optimizer = SGD([*table.parameters(), *linear.parameters()], lr=0.1, momentum=s["momentum"], weight_decay=s["decay"])
+    optimizer = SGD(
+        [*table.parameters(), *linear.parameters()], lr=0.1, momentum=s["momentum"], weight_decay=s["decay"]
+    )
     batches = _batches(device, data["ids"], data["labels"])
 
     def forward() -> Any:

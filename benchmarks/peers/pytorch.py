@@ -128,9 +128,7 @@ def _xor(s: dict[str, Any], data: Arrays, device: str) -> Callable[[], Any]:
     first, second = _linear(data["w1"], [0.0] * 3, device), _linear(data["w2"], [0.0], device)
     model = nn.Sequential(first, nn.Tanh(), second, nn.Sigmoid())
     x, y = torch.as_tensor(data["x"], device=device), torch.as_tensor(data["y"], device=device)
-    return _training(
-        lambda: F.mse_loss(model(x), y, reduction="sum"), torch.optim.SGD(model.parameters(), lr=0.5)
-    )
+    return _training(lambda: F.mse_loss(model(x), y, reduction="sum"), torch.optim.SGD(model.parameters(), lr=0.5))
 
 
 def _chain(s: dict[str, Any], data: Arrays, device: str) -> Callable[[], Any]:

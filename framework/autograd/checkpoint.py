@@ -34,7 +34,9 @@ class _Checkpoint(Op):
         targets = [x.node for x, edge in zip(cut, inner) if edge is not None]
         seeds = [(out.node, seed) for out, seed in zip(results, g) if out.requires_grad]
         found = propagate(seeds, targets=[*targets, *outer], stop_at_targets=True, create_graph=tensors)
-        return [None if edge is None else found.get(x.node) for x, edge in zip(cut, inner)] + [found.get(e) for e in outer]
+        return [None if edge is None else found.get(x.node) for x, edge in zip(cut, inner)] + [
+            found.get(e) for e in outer
+        ]
 
 
 @contextmanager

@@ -113,7 +113,8 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
             if type(edge) is Node:
                 shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
             else:
-                shape, dtype = edge.data.shape, edge.dtype if tensors else edge.data.dtype
+                data = edge.data  # type: ignore[union-attr]
+                shape, dtype = data.shape, edge.dtype if tensors else data.dtype
                 if part is g and not tensors:
                     part = parts[i] = xp.asarray(g, copy=True)
             if part.shape != shape or part.dtype != dtype:

@@ -48,6 +48,7 @@ class Fused(Op):
         self.differentiable = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the base class says."""
         backend, raw, needs = self.unwrap(args)
         keep = bool(needs) and mode.grad
         y, saved = self.forward(backend, *raw, keep=keep, **kwargs)
@@ -73,6 +74,7 @@ class Fused(Op):
         return make_tensor(backend, y, node)
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        """Gradients of the inputs; see :meth:`Op.pull`."""
         if tensors:
             return self._pull_tensors(node, g)
         needs = tuple([edge is not None for edge in node.inputs])

@@ -117,7 +117,14 @@ def _check_precision(args: Sequence[Any]) -> None:
 
 
 def _compare(
-    function: Callable[..., Any], args: list[Any], o: int, i: int, direction: complex, eps: float, atol: float, rtol: float
+    function: Callable[..., Any],
+    args: list[Any],
+    o: int,
+    i: int,
+    direction: complex,
+    eps: float,
+    atol: float,
+    rtol: float,
 ) -> str:
     """What is wrong with the gradient of output ``o`` in input ``i``, or nothing."""
     shape = leaves(function(*args))[o].shape
@@ -145,7 +152,13 @@ def _analytic(function: Callable[..., Any], args: list[Any], o: int, i: int, see
 
 
 def _numeric(
-    function: Callable[..., Any], args: list[Any], o: int, i: int, place: tuple[int, ...], direction: complex, eps: float
+    function: Callable[..., Any],
+    args: list[Any],
+    o: int,
+    i: int,
+    place: tuple[int, ...],
+    direction: complex,
+    eps: float,
 ) -> Host:
     """The gradient of Re(conj(direction) * output[place]) by central differences."""
     x = args[i]

@@ -50,10 +50,12 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
         return tuple(self.data.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Dtype, in NumPy's notation."""
         return self.backend.dtype_of(self.data)
 
     def __getattr__(self, name: str) -> Any:

@@ -79,6 +79,4 @@ def _check_fits(op: Primitive, x: Any, result: Any) -> None:
 def _keep_old_values(node: Any, x: Variable) -> None:
     """The rules of the write may need what it overwrites: keep a copy."""
     if node.args:
-        node.args = [
-            x.backend.xp.asarray(value, copy=True) if value is x.data else value for value in node.args
-        ]
+        node.args = [x.backend.xp.asarray(value, copy=True) if value is x.data else value for value in node.args]

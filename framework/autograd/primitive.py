@@ -125,9 +125,7 @@ class Op:
 
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The library's error, with the operation's name and what it was called with."""
-        kinds = ", ".join(
-            f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args
-        )
+        kinds = ", ".join(f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args)
         text = str(error).rstrip(".")
         try:
             return type(error)(f"{self.name}: {text}; the arguments were {kinds}")
@@ -173,6 +171,7 @@ class Primitive(Op):
         return bool(self._differentiable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the base class says."""
         backend, raw, needs = self.unwrap(args)
         if kwargs and kwargs.get("dtype") is not None:
             kwargs["dtype"] = native = backend.native_dtype(kwargs["dtype"])
@@ -236,6 +235,7 @@ class Primitive(Op):
         return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        """Gradients of the inputs; see :meth:`Op.pull`."""
         args, y = node.args, node.y
         if tensors:
             args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)] if args else args
@@ -274,6 +274,7 @@ class Unary(Primitive):
     """An operation on one array without keywords: the same, with less to look at in each call."""
 
     def __call__(self, x: Any, /) -> Any:
+        """What the base class says."""
         if not isinstance(x, Variable) or mixed:
             return super().__call__(x)
         backend, a = x.backend, x.data
@@ -292,6 +293,7 @@ class Binary(Primitive):
     """An operation on two arrays without keywords: the same, with less to look at in each call."""
 
     def __call__(self, x1: Any, x2: Any, /) -> Any:
+        """What the base class says."""
         if isinstance(x1, Variable):
             backend, a, needs = x1.backend, x1.data, 1 if x1.requires_grad else 0
             if isinstance(x2, Variable):

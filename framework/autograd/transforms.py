@@ -33,7 +33,9 @@ def _zeros_like(x: Any) -> Any:
     return make_tensor(x.backend, x.backend.xp.zeros_like(x.data))
 
 
-def _grads(outputs: Any, inputs: list[Any], seeds: Any = None, *, create_graph: bool, retain: bool = False) -> list[Any]:
+def _grads(
+    outputs: Any, inputs: list[Any], seeds: Any = None, *, create_graph: bool, retain: bool = False
+) -> list[Any]:
     """Gradients of whatever of the outputs was recorded; zeros where an input does not count."""
     outs = leaves(outputs)
     seeds = [None] * len(outs) if seeds is None else leaves(seeds)

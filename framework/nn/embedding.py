@@ -39,7 +39,9 @@ class _Table(Module):
         else:
             weight = asarray(weight, device=device, dtype=dtype)
             if weight.shape != (num_embeddings, embedding_dim):
-                raise ValueError(f"{name}: weight must have shape {(num_embeddings, embedding_dim)}, got {weight.shape}")
+                raise ValueError(
+                    f"{name}: weight must have shape {(num_embeddings, embedding_dim)}, got {weight.shape}"
+                )
             self.weight = Parameter(weight)
 
     def reset_parameters(self) -> None:
@@ -78,7 +80,7 @@ class _Table(Module):
         rows = asarray(embeddings)
         if rows.ndim != 2:
             raise ValueError(f"{cls.__name__}.from_pretrained: expected a table of shape (V, D), got {rows.shape}")
-        layer = cls(*rows.shape, _weight=rows, **options)
+        layer: Any = cls(*rows.shape, _weight=rows, **options)  # type: ignore[call-arg, arg-type]
         layer.weight.requires_grad_(not freeze)
         return layer
 
@@ -151,6 +153,7 @@ class Embedding(_Table):
         )
 
     def extra_repr(self) -> str:
+        """The sizes and options, for printing."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
         if self.padding_idx is not None:
             text += f", padding_idx={self.padding_idx}"
@@ -223,6 +226,7 @@ class EmbeddingBag(_Table):
         )
 
     def extra_repr(self) -> str:
+        """The sizes and options, for printing."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
         text += f", mode={self.mode!r}"
         return text + (f", padding_idx={self.padding_idx}" if self.padding_idx is not None else "")

@@ -19,6 +19,7 @@ class Lookup(Op):
     """``weight[ids]``; only the ids are kept, and only the rows read are paid for where an optimizer owes updates."""
 
     def __call__(self, weight: Any, ids: Any, *, padding_idx: int | None = None, by_frequency: bool = False) -> Any:
+        """What the base class says."""
         table = rows_of(weight, ids)
         backend = weight.backend
         y = backend.take_rows(table, ids.data)
@@ -38,6 +39,7 @@ class Lookup(Op):
         return make_tensor(backend, y, node)
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        """Gradients of the inputs; see :meth:`Op.pull`."""
         ids, shape = node.args[1], node.kwargs["table"]
         weights = _row_weights(node, ids)
         if tensors:

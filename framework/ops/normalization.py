@@ -20,7 +20,8 @@ def _layer_forward(
 
 
 def _layer_backward(backend: Backend, saved: Any, g: Array, needs: tuple[bool, ...], *, eps: float) -> Sequence[Any]:
-    return backend.layer_norm_backward(saved, g, needs)
+    x, weight, bias = needs
+    return backend.layer_norm_backward(saved, g, (x, weight, bias))
 
 
 def _layer_composite(x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
@@ -40,7 +41,8 @@ def _rms_forward(backend: Backend, x: Array, weight: Array | None, *, keep: bool
 
 
 def _rms_backward(backend: Backend, saved: Any, g: Array, needs: tuple[bool, ...], *, eps: float) -> Sequence[Any]:
-    return backend.rms_norm_backward(saved, g, needs)
+    x, weight = needs
+    return backend.rms_norm_backward(saved, g, (x, weight))
 
 
 def _rms_composite(x: Any, weight: Any, *, eps: float) -> Any:

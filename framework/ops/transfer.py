@@ -22,6 +22,7 @@ class Transfer(Op):
     """The one operation whose input and output live on different backends."""
 
     def __call__(self, x: Any, target: Backend) -> Any:
+        """What the base class says."""
         y = move(x.data, x.backend, target)
         if not (x.requires_grad and mode.grad):
             return make_tensor(target, y)
@@ -39,6 +40,7 @@ class Transfer(Op):
         return make_tensor(target, y, node)
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
+        """Gradients of the inputs; see :meth:`Op.pull`."""
         source = node.kwargs["source"]
         return (self(g, source) if tensors else move(g, node.backend, source),)
 

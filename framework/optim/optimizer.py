@@ -43,13 +43,17 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Variable | dict):
-            raise TypeError(f"{self._name}: params must be an iterable of tensors or of groups, got one {type(params).__name__}")
+            raise TypeError(
+                f"{self._name}: params must be an iterable of tensors or of groups, got one {type(params).__name__}"
+            )
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Any, dict[str, Any]] = {}
         given = list(params)
         if not given:
-            raise ValueError(f"{self._name}: got no parameters to optimize; is model.parameters() an exhausted iterator?")
+            raise ValueError(
+                f"{self._name}: got no parameters to optimize; is model.parameters() an exhausted iterator?"
+            )
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -82,7 +86,9 @@ class Optimizer:
         if id(p) in known:
             raise ValueError(f"{self._name}: parameter {i}, of shape {p.shape}, is given twice")
         if p.node is not None:
-            raise ValueError(f"{self._name}: parameter {i} is the result of {p.node.name!r}; only leaves can be optimized")
+            raise ValueError(
+                f"{self._name}: parameter {i} is the result of {p.node.name!r}; only leaves can be optimized"
+            )
         if not p.requires_grad:
             raise ValueError(f"{self._name}: parameter {i}, of shape {p.shape}, does not require a gradient")
 
@@ -136,7 +142,10 @@ class Optimizer:
         self._bring_up_to_date()
         numbers = {id(p): i for i, p in enumerate(self._all_params())}
         groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {numbers[id(p)]: self._export(state) for p, state in self.state.items()}, "param_groups": groups}
+        return {
+            "state": {numbers[id(p)]: self._export(state) for p, state in self.state.items()},
+            "param_groups": groups,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned; raises before anything is changed.

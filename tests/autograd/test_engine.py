@@ -311,7 +311,9 @@ def test_the_gradient_moves_back_over_devices():
 
 
 def test_devices_do_not_mix():
-    with pytest.raises(RuntimeError, match=r"add: expected all tensors on one device, got 'cpu' and 'strict'; .*\.to\("):
+    with pytest.raises(
+        RuntimeError, match=r"add: expected all tensors on one device, got 'cpu' and 'strict'; .*\.to\("
+    ):
         fw.Tensor([1.0]) + fw.Tensor([1.0], device="strict")
 
 

@@ -55,7 +55,12 @@ def test_writing_a_recorded_value_into_a_plain_tensor_puts_it_in_the_graph():
 
 @pytest.mark.parametrize("name", ["add_", "sub_", "mul_", "div_"])
 def test_augmented_operations_equal_plain_ones(name):
-    plain = {"add_": lambda a, b: a + b, "sub_": lambda a, b: a - b, "mul_": lambda a, b: a * b, "div_": lambda a, b: a / b}
+    plain = {
+        "add_": lambda a, b: a + b,
+        "sub_": lambda a, b: a - b,
+        "mul_": lambda a, b: a * b,
+        "div_": lambda a, b: a / b,
+    }
     grads = []
     for in_place in (True, False):
         a, b = leaf([1.0, 2.0]), leaf([3.0, 5.0])

@@ -16,7 +16,9 @@ def weights(seed=0):
     return np.random.default_rng(seed).normal(size=(V, D))
 
 
-@pytest.mark.parametrize("options", [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq": True}], ids=str
+)
 def test_lookup_and_gradient_equal_pytorchs(options, device):
     torch = pytest.importorskip("torch")
     w, t = fw.Tensor(weights(), requires_grad=True, device=device), torch.tensor(weights(), requires_grad=True)
@@ -72,7 +74,9 @@ def test_max_norm_scales_what_is_read_and_leaves_the_table():
 
 def test_a_bad_index_is_named(device):
     layer = nn.Embedding(5, 2, device=device)
-    with pytest.raises(IndexError, match=r"embedding: index 7 at position \(1, 0\) is outside the valid range \[0, 5\)"):
+    with pytest.raises(
+        IndexError, match=r"embedding: index 7 at position \(1, 0\) is outside the valid range \[0, 5\)"
+    ):
         layer(fw.asarray([[0, 1], [7, 2]], device=device))
     with pytest.raises(IndexError, match=r"index -1"):
         layer(fw.asarray([-1], device=device))
@@ -115,7 +119,10 @@ def test_layers_look_and_load_as_pytorchs(cls):
         (lambda: nn.Embedding(-1, 2), "num_embeddings must be an integer of at least 0, got -1"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), r"padding_idx must be in \[-3, 3\), got 3"),
         (lambda: nn.Embedding(3, 2, _weight=np.ones((2, 2))), r"weight must have shape \(3, 2\), got \(2, 2\)"),
-        (lambda: nn.EmbeddingBag(3, 2, mode="median")(np.array([[1]])), "mode must be one of sum, mean, max, got 'median'"),
+        (
+            lambda: nn.EmbeddingBag(3, 2, mode="median")(np.array([[1]])),
+            "mode must be one of sum, mean, max, got 'median'",
+        ),
         (lambda: nn.EmbeddingBag(3, 2)(np.array([1])), "with offsets"),
         (lambda: nn.EmbeddingBag(3, 2)(np.array([1]), np.array([1])), "offsets must be 1-d, begin with 0"),
         (lambda: nn.EmbeddingBag(3, 2)(np.array([[1]]), np.array([0])), "takes no offsets"),

@@ -9,7 +9,9 @@ from framework.nn import functional as F
 
 
 @pytest.mark.parametrize("name", ["LayerNorm", "RMSNorm"])
-@pytest.mark.parametrize(("shape", "normalized"), [((4, 5), 5), ((2, 3, 4), (3, 4)), ((0, 3), 3), ((2, 1), 1), ((6,), 6)])
+@pytest.mark.parametrize(
+    ("shape", "normalized"), [((4, 5), 5), ((2, 3, 4), (3, 4)), ((0, 3), 3), ((2, 1), 1), ((6,), 6)]
+)
 def test_layers_equal_pytorchs(name, shape, normalized, device):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
