@@ -1,0 +1,244 @@
+"""Functions beyond the standard give NumPy's, SciPy's or PyTorch's results, and refuse what they cannot do."""
+
+from __future__ import annotations
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import framework as fw
+
+RNG = np.random.default_rng(0)
+HALVES = st.integers(-8, 8).map(lambda n: n / 2)
+MATRICES = hnp.arrays("float64", hnp.array_shapes(min_dims=1, max_dims=3, max_side=4), elements=HALVES)
+
+few = settings(max_examples=25)
+
+
+def close(actual, expected):
+    expected = np.asarray(expected)
+    assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+# ---------------------------------------------------------------- einsum
+EQUATIONS = [
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,jk", (2, 3), (3, 4)),
+    ("ba", (2, 3)),
+    ("ii", (3, 3)),
+    ("iij->ji", (2, 2, 3)),
+    ("ijij->", (2, 3, 2, 3)),
+    ("...ij,...jk->...ik", (5, 2, 3), (3, 4)),
+    ("...i,i...->...", (2, 3), (3, 2)),
+    ("i...->...", (2, 3, 4)),
+    ("a...b,b", (2, 5, 3), (3,)),
+    (" i , j -> j i ", (2,), (3,)),
+    (",ij,", (), (2, 3), ()),
+    ("ab,bc,cd,de->ae", (2, 3), (3, 2), (2, 3), (3, 2)),
+    ("ij,ij->i", (2, 1), (2, 3)),
+    ("ij->", (0, 3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"), [(e, s) for e, *s in EQUATIONS], ids=lambda x: x if isinstance(x, str) else ""
+)
+def test_einsum(equation, shapes, device):
+    operands = [RNG.normal(size=shape) for shape in shapes]
+    tensors = [fw.asarray(x, device=device) for x in operands]
+    close(fw.einsum(equation, *tensors).cpu(), np.einsum(equation, *operands))
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "message"),
+    [
+        ("ij,jk->ik", [(2, 3)], "2 terms, but there are 1 operands"),
+        ("ijk->i", [(2, 3)], "does not fit operands"),
+        ("ij->k", [(2, 3)], "each letter of the output"),
+        ("ij->ii", [(2, 3)], "each letter of the output"),
+        ("ii->i", [(2, 3)], "'i' stands for axes of lengths 2 and 3"),
+        ("i1->i", [(2, 3)], "does not fit operands"),
+    ],
+)
+def test_einsum_refuses(equation, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        fw.einsum(equation, *[fw.zeros(shape) for shape in shapes])
+
+
+# ---------------------------------------------------------------- padding
+@given(x=MATRICES, width=st.integers(0, 3), mode=st.sampled_from(["constant", "edge", "reflect", "symmetric", "wrap"]))
+@few
+def test_pad(x, width, mode):
+    close(fw.pad(fw.asarray(x), width, mode), np.pad(x, width, mode))
+    close(fw.pad(fw.asarray(x), (width, 1), mode), np.pad(x, (width, 1), mode))
+    pairs = [(i, width) for i in range(x.ndim)]
+    close(fw.pad(fw.asarray(x), pairs, mode), np.pad(x, pairs, mode))
+
+
+def test_pad_refuses():
+    x = fw.zeros((2, 3))
+    with pytest.raises(ValueError, match="expected mode to be one of 'constant'"):
+        fw.pad(x, 1, "median")
+    with pytest.raises(ValueError, match=">= 0 in pad_width, got -1"):
+        fw.pad(x, -1)
+    with pytest.raises(ValueError, match="2 pairs, one for each axis"):
+        fw.pad(x, ((1, 1), (1, 1), (1, 1)))
+
+
+# ---------------------------------------------------------------- statistics
+METHODS = ["linear", "lower", "higher", "nearest", "midpoint"]
+
+
+@given(data=st.data(), x=MATRICES, method=st.sampled_from(METHODS), keepdims=st.booleans())
+@few
+def test_quantile(data, x, method, keepdims):
+    axis = data.draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | hnp.valid_tuple_axes(x.ndim, min_size=1))
+    q = data.draw(
+        st.floats(0, 1) | hnp.arrays("float64", hnp.array_shapes(max_dims=2, max_side=2), elements=st.floats(0, 1))
+    )
+    ours = fw.quantile(fw.asarray(x), q, axis, keepdims=keepdims, method=method)
+    close(ours, np.quantile(x, q, axis, keepdims=keepdims, method=method))
+    close(fw.median(fw.asarray(x), axis, keepdims=keepdims), np.median(x, axis, keepdims=keepdims))
+
+
+def test_quantile_of_nan_and_integers():
+    assert np.isnan(fw.median(fw.asarray([1.0, np.nan, 2.0])).item())
+    assert fw.median(fw.asarray([[1.0, np.nan], [2.0, 4.0]]), axis=1).tolist()[1] == 3.0
+    close(fw.median(fw.asarray([1, 2])), np.median([1, 2]))
+    assert fw.median(fw.asarray([1.0, 2.0])).dtype == fw.float32
+
+
+def test_quantile_refuses():
+    x = fw.asarray([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"q from 0 to 1, got 1.5"):
+        fw.quantile(x, 1.5)
+    with pytest.raises(ValueError, match="q from 0 to 1"):
+        fw.quantile(x, np.nan)
+    with pytest.raises(ValueError, match="expected method to be one of linear"):
+        fw.quantile(x, 0.5, method="weibull")
+    with pytest.raises(ValueError, match="at least one entry"):
+        fw.median(fw.zeros((2, 0)), axis=1)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"rowvar": False}, {"bias": True}, {"ddof": 0}, {"ddof": 2, "rowvar": False}])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int64"])
+def test_cov(kwargs, dtype):
+    x = RNG.integers(-9, 9, (4, 5)).astype(dtype) * (1 + 1j if dtype == "complex128" else 1)
+    expected = np.cov(x, **kwargs)
+    ours = fw.cov(fw.asarray(x), **kwargs)
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-5 if dtype == "float32" else 1e-12)
+    assert ours.dtype == (x.dtype if dtype != "int64" else np.float64)
+
+
+def test_cov_of_vectors():
+    x, y = RNG.normal(size=(2, 6))
+    close(fw.cov(fw.asarray(x)), np.cov(x))
+    close(fw.cov(fw.asarray(x), fw.asarray(y)), np.cov(x, y))
+    with pytest.raises(ValueError, match="at most two dimensions"):
+        fw.cov(fw.zeros((2, 2, 2)))
+
+
+@given(x=hnp.arrays("int64", st.integers(0, 6), elements=st.integers(0, 5)), minlength=st.integers(0, 8))
+@few
+def test_bincount(x, minlength):
+    weights = np.arange(len(x)) * 0.5
+    close(fw.bincount(fw.asarray(x), minlength=minlength), np.bincount(x, minlength=minlength))
+    if len(x):
+        close(fw.bincount(fw.asarray(x), fw.asarray(weights), minlength), np.bincount(x, weights, minlength))
+
+
+def test_bincount_refuses(device):
+    assert fw.bincount(fw.asarray([2, 0, 2], device=device)).tolist() == [1, 0, 2]
+    with pytest.raises(ValueError, match="expected values >= 0, got -1"):
+        fw.bincount(fw.asarray([1, -1], device=device))
+    with pytest.raises(ValueError, match="expected one dimension, got shape \\(1, 1\\)"):
+        fw.bincount(fw.asarray([[1]], device=device))
+
+
+# ---------------------------------------------------------------- matrices
+@given(x=MATRICES.filter(lambda x: x.ndim > 1), offset=st.integers(-4, 4), data=st.data())
+@few
+def test_diagonal_and_trace(x, offset, data):
+    axis1, axis2 = data.draw(st.permutations(range(-x.ndim, 0)))[:2]
+    close(fw.diagonal(fw.asarray(x), offset, axis1, axis2), np.diagonal(x, offset, axis1, axis2))
+    close(fw.trace(fw.asarray(x), offset, axis1, axis2), np.trace(x, offset, axis1, axis2))
+
+
+@given(x=MATRICES, y=MATRICES)
+@few
+def test_outer_and_kron(x, y):
+    close(fw.outer(fw.asarray(x), fw.asarray(y)), np.outer(x, y))
+    close(fw.kron(fw.asarray(x), fw.asarray(y)), np.kron(x, y))
+    close(fw.inner(fw.asarray(x), fw.asarray(x)), np.inner(x, x))
+
+
+def test_diagonal_refuses():
+    with pytest.raises(ValueError, match="at least two dimensions, got shape \\(3,\\)"):
+        fw.diagonal(fw.zeros(3))
+
+
+# ---------------------------------------------------------------- order
+@given(x=MATRICES, data=st.data(), largest=st.booleans())
+@few
+def test_topk(x, data, largest):
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    k = data.draw(st.integers(0, x.shape[axis]))
+    values, indices = fw.topk(fw.asarray(x), k, axis=axis, largest=largest)
+    ordered = np.sort(x, axis=axis)
+    close(values, np.take(np.flip(ordered, axis) if largest else ordered, np.arange(k), axis=axis))
+    np.testing.assert_array_equal(np.take_along_axis(x, indices.numpy(), axis), values.numpy())
+
+
+def test_topk_refuses():
+    with pytest.raises(ValueError, match="0 <= k <= 3, the length of axis 1, got k=4"):
+        fw.topk(fw.zeros((2, 3)), 4, axis=1)
+
+
+# ---------------------------------------------------------------- softmax
+@given(x=MATRICES, data=st.data())
+@few
+def test_softmax_family(x, data):
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    close(fw.softmax(fw.asarray(x), axis=axis), scipy.special.softmax(x, axis=axis))
+    close(fw.log_softmax(fw.asarray(x), axis=axis), scipy.special.log_softmax(x, axis=axis))
+    close(fw.logsumexp(fw.asarray(x), axis=axis), scipy.special.logsumexp(x, axis=axis))
+    close(fw.logsumexp(fw.asarray(x)), scipy.special.logsumexp(x))
+
+
+def test_softmax_of_large_and_infinite_values():
+    x = fw.asarray([[1e30, 0.0], [-np.inf, 3.0]])
+    assert fw.softmax(x, axis=1).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert fw.logsumexp(x, axis=1).tolist() == [np.float32(1e30), 3.0]
+    assert fw.logsumexp(fw.asarray([np.inf, 1.0])).item() == np.inf
+
+
+# ---------------------------------------------------------------- writing along an axis
+def test_put_along_axis(arrays):
+    if arrays.read_only:
+        pytest.skip("writes in place")
+    x, values = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 2))
+    indices = np.array([[0, 3], [1, 2], [3, 0]])
+    ours = arrays.make(x)
+    assert fw.put_along_axis(ours, arrays.make(indices), arrays.make(values), 1) is None
+    np.put_along_axis(x, indices, values, 1)
+    close(ours.cpu(), x)
+
+
+def test_put_along_axis_carries_gradients():
+    leaf, values = fw.ones((2, 3)).requires_grad_(), fw.asarray([[2.0], [3.0]], copy=True).requires_grad_()
+    x = leaf * 5
+    fw.put_along_axis(x, fw.asarray([[1], [2]]), values, axis=-1)
+    fw.sum(x * x).backward()
+    assert leaf.grad.tolist() == [[50.0, 0.0, 50.0], [50.0, 50.0, 0.0]]
+    assert values.grad.tolist() == [[4.0], [6.0]]
+
+
+def test_scatter_add_leaves_its_argument_alone(arrays):
+    x = arrays.make(np.zeros((2, 3)))
+    y = fw.scatter_add(x, arrays.make([[0, 0], [2, 1]]), arrays.make([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    assert y.tolist() == [[3.0, 0.0, 0.0], [0.0, 4.0, 3.0]]
+    assert not x.numpy().any()
