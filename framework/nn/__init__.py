@@ -3,6 +3,7 @@
 from framework.nn import functional as functional
 from framework.nn import init as init
 from framework.nn.activation import ELU as ELU
+from framework.nn.activation import GELU as GELU
 from framework.nn.activation import Hardtanh as Hardtanh
 from framework.nn.activation import LeakyReLU as LeakyReLU
 from framework.nn.activation import LogSigmoid as LogSigmoid

@@ -62,6 +62,22 @@ class SiLU(Module):
         return F.silu(input)
 
 
+class GELU(Module):
+    """``x`` times the probability that a standard normal variable is below it; ``approximate`` "none" or "tanh"."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Any) -> Any:
+        """See :func:`framework.nn.functional.gelu`."""
+        return F.gelu(input, self.approximate)
+
+    def extra_repr(self) -> str:
+        """The options, as repr shows them."""
+        return f"approximate={self.approximate!r}"
+
+
 class LeakyReLU(Module):
     """``x`` where it is positive, else ``negative_slope * x``."""
 

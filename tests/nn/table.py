@@ -79,6 +79,8 @@ ACTIVATIONS = (
             ("silu", {}),
             ("leaky_relu", {"negative_slope": 0.2}),
             ("softplus", {"beta": 2.0, "threshold": 3.0}),
+            ("gelu", {}),
+            ("gelu", {"approximate": "tanh"}),
             ("hardtanh", {"min_val": -0.5, "max_val": 1.0}),
         )
     ]

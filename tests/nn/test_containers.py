@@ -128,7 +128,7 @@ def build(nn):
         ),
         nn.ModuleDict({"x": nn.ModuleList(), "y": nn.ModuleDict(), "z": nn.Dropout(0.2)}),
         nn.Sequential(nn.Flatten(), nn.Flatten(0, 1), nn.Unflatten(1, (2, 3)), nn.Identity(3), nn.Sigmoid()),
-        nn.Sequential(nn.LeakyReLU(0.2), nn.ELU(), nn.Softplus(), nn.Hardtanh(), nn.SiLU(), nn.LogSigmoid()),
+        nn.Sequential(nn.LeakyReLU(0.2), nn.ELU(), nn.Softplus(), nn.Hardtanh(), nn.SiLU(), nn.LogSigmoid(), nn.GELU()),
         nn.ModuleList([nn.MSELoss(), nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss(), nn.KLDivLoss(), nn.BCELoss()]),
         nn.ModuleList([nn.CrossEntropyLoss(), nn.NLLLoss(), nn.BCEWithLogitsLoss()]),
         Lines(),

@@ -22,6 +22,7 @@ LAYERS = [
     ("Sigmoid", {}, (X,)),
     ("LogSigmoid", {}, (X,)),
     ("SiLU", {}, (X,)),
+    ("GELU", {"approximate": "tanh"}, (X,)),
     ("LeakyReLU", {"negative_slope": 0.3}, (X,)),
     ("ELU", {"alpha": 0.7}, (X,)),
     ("Softplus", {"beta": 3.0, "threshold": 2.0}, (X,)),
@@ -90,6 +91,14 @@ def test_relu_in_place_writes_its_input():
     assert x.tolist() == [0.0, 1.0]
 
 
+def test_one_hot(device):
+    ids = fw.asarray([[0, 2], [1, 0]], device=device)
+    x = nn.functional.one_hot(ids)
+    assert (x.dtype, x.device) == (fw.int64, device)
+    assert x.tolist() == np.eye(3)[[[0, 2], [1, 0]]].tolist()
+    assert nn.functional.one_hot(ids[:0], 4).shape == (0, 2, 4)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -99,6 +108,9 @@ def test_relu_in_place_writes_its_input():
         (lambda: nn.Softmax()(fw.zeros((2, 2))), ValueError, "softmax: say which axis, such as dim=-1"),
         (lambda: nn.Softmax(dim=2)(fw.zeros((2, 2))), IndexError, r"dim must be in \[-2, 2\) .* got 2"),
         (lambda: nn.Hardtanh(1, 1)(fw.zeros((2,))), ValueError, "min_val must be below max_val, got 1 and 1"),
+        (lambda: nn.GELU("erf")(fw.zeros((2,))), ValueError, "'none' or 'tanh', got 'erf'"),
+        (lambda: nn.functional.one_hot(fw.asarray([1, 5]), 3), IndexError, r"one_hot.* 5 .*\[0, 3\)"),
+        (lambda: nn.functional.one_hot(fw.zeros((0,), dtype="int64")), ValueError, "num_classes cannot be found"),
         (lambda: nn.Flatten(2)(fw.zeros((2, 2))), IndexError, "axis 2 is out of range"),
         (lambda: nn.Flatten(1, 0)(fw.zeros((2, 2))), ValueError, "start_dim 1 comes after end_dim 0"),
         (lambda: nn.Unflatten(1, (3, -1))(fw.zeros((2, 4))), ValueError, r"length 4 cannot be made \(3, -1\)"),

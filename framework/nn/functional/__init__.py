@@ -1,6 +1,7 @@
 """Layers and losses as functions, under PyTorch's names."""
 
 from framework.nn.functional.activation import elu as elu
+from framework.nn.functional.activation import gelu as gelu
 from framework.nn.functional.activation import hardtanh as hardtanh
 from framework.nn.functional.activation import leaky_relu as leaky_relu
 from framework.nn.functional.activation import log_softmax as log_softmax
@@ -22,6 +23,7 @@ from framework.nn.functional.dropout import locked_dropout as locked_dropout
 from framework.nn.functional.linear import linear as linear
 from framework.nn.functional.normalization import layer_norm as layer_norm
 from framework.nn.functional.normalization import rms_norm as rms_norm
+from framework.nn.functional.one_hot import one_hot as one_hot
 from framework.nn.functional.regression import huber_loss as huber_loss
 from framework.nn.functional.regression import l1_loss as l1_loss
 from framework.nn.functional.regression import mse_loss as mse_loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from framework.autograd.inplace import write
@@ -11,6 +12,7 @@ from framework.ops.elementwise import expm1, logaddexp, where
 from framework.ops.elementwise import sigmoid as sigmoid
 from framework.ops.elementwise import tanh as tanh
 from framework.ops.manipulation import reshape
+from framework.special import ndtr
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
@@ -38,6 +40,27 @@ def elu(input: Any, alpha: float = 1.0) -> Any:
 def silu(input: Any) -> Any:
     """``input * sigmoid(input)``."""
     return input * sigmoid(input)
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """``input`` times the probability that a standard normal variable is below it.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of any shape.
+    approximate : str
+        ``"none"``, or ``"tanh"`` for the paper's closed form.
+
+    References
+    ----------
+    D. Hendrycks, K. Gimpel: Gaussian error linear units (arXiv:1606.08415).
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    if approximate == "none":
+        return input * ndtr(input)
+    return 0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
