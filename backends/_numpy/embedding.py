@@ -41,9 +41,12 @@ def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
 
 def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
     """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
+    wide = _widen(rows)
+    # Below this size a product with a dense one-hot matrix takes half as long; zeros times inf would spread NaN.
+    if size * len(ids) <= 1 << 16 and np.isfinite(wide).all():
+        return ((np.arange(size)[:, None] == ids).astype(wide.dtype) @ wide).astype(rows.dtype, copy=False)
     from scipy.sparse import csc_array
 
-    wide = _widen(rows)
     columns = (np.ones(len(ids), wide.dtype), ids.astype(np.intp, copy=False), np.arange(len(ids) + 1))
     return (csc_array(columns, shape=(size, len(ids))) @ wide).astype(rows.dtype, copy=False)
 

@@ -34,6 +34,11 @@ class RowSparse:
         self.shape = shape
         self._unique = unique
 
+    @property
+    def saves_work(self) -> bool:
+        """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper."""
+        return bool(self.ids.shape[0] < self.shape[0])
+
     def coalesce(self) -> RowSparse:
         """The same gradient with each row named once, in rising order; computed once and kept."""
         if not self._unique:

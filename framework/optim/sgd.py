@@ -86,7 +86,7 @@ class SGD(Optimizer):
     def _update(self, group: Group, params: list[Any]) -> None:
         dense = []
         for p in params:
-            if type(p._grad) is RowSparse:
+            if type(p._grad) is RowSparse and p._grad.saves_work:
                 self._update_rows(group, p, p._grad.coalesce())
             else:
                 dense.append(p)
@@ -98,7 +98,7 @@ class SGD(Optimizer):
         buffers = [self.state[p]["momentum_buffer"].data if p in self.state else None for p in params]
         data = [p.data for p in params]
         options = {name: group[name] for name in self.defaults}
-        buffers = backend.sgd_step(data, [p._grad.data for p in params], buffers, **options)
+        buffers = backend.sgd_step(data, [p.grad.data for p in params], buffers, **options)
         for p, array, buffer in zip(params, data, buffers):
             note_write(backend, array, by_optimizer=True)
             if momentum and p not in self.state:
