@@ -1,4 +1,14 @@
-"""Elementwise operations."""
+"""Elementwise operations.
+
+Each takes tensors or numbers (at least one tensor), broadcasts them, promotes their dtypes as the Array API
+standard says (numbers never promote a tensor but to complex), and gives a new tensor. A docstring says where
+a gradient is defined by choice, and where there is none.
+
+>>> import framework as fw
+>>> fw.maximum(fw.asarray([[1], [3]]), fw.asarray([2, 4]))
+Tensor([[2, 4],
+        [3, 4]])
+"""
 
 from __future__ import annotations
 
@@ -403,7 +413,14 @@ minimum.defvjp(
 
 @primitive
 def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Array:
-    """``x1`` where the condition holds, else ``x2``; all broadcast."""
+    """``x1`` where the condition holds, else ``x2``; all three broadcast.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.where(fw.asarray([True, False]), fw.asarray([1, 2]), 0)
+    Tensor([1, 0])
+    """
     return xp.where(condition, x1, x2)
 
 
@@ -449,6 +466,19 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     """Bound the values of ``x`` below by ``min`` and above by ``max``.
 
     The gradient passes where ``min <= x <= max``; elsewhere it goes to the bound that was taken.
+
+    Parameters
+    ----------
+    x : Tensor
+        Real.
+    min, max : Tensor or number, optional
+        Bounds that broadcast with ``x``; none on that side if not given. Where ``min > max`` the result is ``max``.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.clip(fw.asarray([1, 5, 9]), 2, 6)
+    Tensor([2, 5, 6])
     """
     return _clip(x, min, max)
 

@@ -121,7 +121,30 @@ _take.defvjp(_take_rule, None)
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
-    """The entries of ``x`` at ``indices`` (of any shape) along an axis; repeated indices add their gradients."""
+    """The entries of ``x`` at ``indices`` along an axis; repeated indices add their gradients.
+
+    Parameters
+    ----------
+    x : Tensor
+        What to take from.
+    indices : Tensor of int
+        Of any shape, which replaces the axis.
+    axis : int, optional
+        May be left out for one dimension.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    ValueError
+        If ``axis`` is missing for several dimensions.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.take(fw.asarray([5, 6, 7]), fw.asarray([2, 0, 2]))
+    Tensor([7, 5, 7])
+    """
     if axis is None:
         if x.ndim != 1:
             raise ValueError(f"take: axis is needed for an array of {x.ndim} dimensions")
@@ -152,7 +175,7 @@ def along_axis_key(xp: Any, indices: Array, axis: int) -> tuple[Array, ...]:
 
 def _take_along_axis_rule(xp: Any, g: Array, indices: Array, shape: tuple[int, ...], axis: int) -> Array:
     a = axis % len(shape)
-    whole = shape[:a] + (indices.shape[a],) + shape[a + 1 :]
+    whole = (*shape[:a], indices.shape[a], *shape[a + 1 :])
     indices = xp.broadcast_to(indices, whole)
     return xp.scatter(g, along_axis_key(xp, indices, a), shape)
 
@@ -161,7 +184,24 @@ _take_along_axis.defvjp(_take_along_axis_rule, None)
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
-    """The entries of ``x`` at the positions that ``indices`` gives along an axis, as argsort returns them."""
+    """The entries of ``x`` at the positions that ``indices`` gives along an axis, as argsort returns them.
+
+    Parameters
+    ----------
+    x : Tensor
+        What to take from.
+    indices : Tensor of int
+        Of the shape of ``x`` but for ``axis``; the other lengths may be one.
+    axis : int
+        Along which the indices count.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.take_along_axis(fw.asarray([[1, 2], [3, 4]]), fw.asarray([[1], [0]]), axis=1)
+    Tensor([[2],
+            [3]])
+    """
     return _take_along_axis(x, indices, axis=axis)
 
 

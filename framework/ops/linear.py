@@ -14,7 +14,21 @@ Array = Any
 
 @primitive
 def matmul(xp: Any, x1: Array, x2: Array, /) -> Array:
-    """Matrix product over the last two axes, the others broadcast; a 1-d argument is a vector."""
+    """Matrix product over the last two axes, the others broadcast; a 1-d argument is a vector.
+
+    Parameters
+    ----------
+    x1 : Tensor (..., M, K) or (K,)
+        A row vector if it has one dimension.
+    x2 : Tensor (..., K, N) or (K,)
+        A column vector if it has one dimension.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.matmul(fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
+    Tensor([21, 43])
+    """
     return xp.matmul(x1, x2)
 
 
@@ -60,7 +74,14 @@ _vecdot.defvjp(
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """Sum of ``conj(x1) * x2`` along an axis, the others broadcast."""
+    """Sum of ``conj(x1) * x2`` along an axis, the others broadcast.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.vecdot(fw.asarray([1j, 2.0]), fw.asarray([1.0, 1.0 + 0j]))
+    Tensor(2.-1.j, dtype=complex64)
+    """
     return _vecdot(x1, x2, axis=axis)
 
 
@@ -97,7 +118,26 @@ _tensordot.defvjp(_tensordot_first, _tensordot_second)
 
 
 def tensordot(x1: Any, x2: Any, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Any:
-    """Sum of products over pairs of axes."""
+    """Sum of products over pairs of axes.
+
+    Parameters
+    ----------
+    x1, x2 : Tensor
+        Their paired axes have equal lengths.
+    axes : int or (axes of x1, axes of x2)
+        Which axes to pair; a number pairs the last of ``x1`` with the first of ``x2``.
+
+    Returns
+    -------
+    Tensor
+        With the other axes of ``x1``, then those of ``x2``.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.tensordot(fw.ones((2, 3, 4)), fw.ones((4, 3, 5)), axes=((1, 2), (1, 0))).shape
+    (2, 5)
+    """
     return _tensordot(x1, x2, axes=axes)
 
 

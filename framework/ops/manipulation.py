@@ -21,7 +21,24 @@ _reshape.defvjp(lambda xp, g, shape: xp.reshape(g, shape))
 
 
 def reshape(x: Any, /, shape: int | tuple[int, ...], *, copy: bool | None = None) -> Any:
-    """The same values in another shape; one length may be -1."""
+    """The same values in another shape, in row-major order.
+
+    Parameters
+    ----------
+    x : Tensor
+        The values.
+    shape : int or tuple of int
+        The new lengths; one may be -1 and is then worked out.
+    copy : bool, optional
+        True always copies, False never does (and raises ValueError if it must), None copies if needed.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.reshape(fw.arange(6), (2, -1))
+    Tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
     return _reshape(x, to=(shape,) if isinstance(shape, int) else tuple(shape), copy=copy)
 
 
@@ -61,7 +78,14 @@ _moveaxis.defvjp(lambda xp, g, source, destination: xp.moveaxis(g, destination, 
 
 
 def moveaxis(x: Any, source: Any, destination: Any, /) -> Any:
-    """Axes moved to new places, the others in their order."""
+    """Axes moved to new places, the others in their order.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.moveaxis(fw.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
     return _moveaxis(x, source=source, destination=destination)
 
 
@@ -130,7 +154,23 @@ _roll.defvjp(lambda xp, g, shift, axis: xp.roll(g, _back(shift), axis=axis))
 
 
 def roll(x: Any, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Any:
-    """The entries shifted along the given axes, those that fall off coming in at the other end."""
+    """The entries shifted along the given axes, those that fall off coming in at the other end.
+
+    Parameters
+    ----------
+    x : Tensor
+        The values.
+    shift : int or tuple of int
+        By how much, towards higher positions; one for each axis.
+    axis : int or tuple of int, optional
+        Along which; shifts the flattened array if not given.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.roll(fw.asarray([1, 2, 3]), 1)
+    Tensor([3, 1, 2])
+    """
     return _roll(x, shift=shift, axis=axis)
 
 
@@ -158,7 +198,26 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
-    """The arrays one after another along an axis, or flattened if it is None."""
+    """The arrays one after another along an axis, or flattened if it is None.
+
+    Parameters
+    ----------
+    arrays : list or tuple of Tensor
+        At least one, alike in all other axes.
+    axis : int, optional
+        Along which.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their shapes do not fit.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.concat([fw.asarray([1, 2]), fw.asarray([3])])
+    Tensor([1, 2, 3])
+    """
     arrays = _sequence("concat", arrays)
     lengths = [_size(a.shape) if axis is None or not a.shape else a.shape[axis] for a in arrays]
     return _concat(*arrays, axis=axis, starts=(0, *accumulate(lengths)))
@@ -179,7 +238,15 @@ def _entry(g: Array, i: int, axis: int) -> Array:
 
 
 def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
-    """The arrays beside each other along a new axis."""
+    """The arrays, all of one shape, beside each other along a new axis.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.stack([fw.asarray([1, 2]), fw.asarray([3, 4])], axis=1)
+    Tensor([[1, 3],
+            [2, 4]])
+    """
     return _stack(*_sequence("stack", arrays), axis=axis)
 
 
@@ -216,7 +283,15 @@ _tile.defvjp(_tile_rule)
 
 
 def tile(x: Any, repetitions: tuple[int, ...], /) -> Any:
-    """``x`` laid out several times along each axis."""
+    """``x`` laid out several times along each axis.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.tile(fw.asarray([1, 2]), (2, 2))
+    Tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
     return _tile(x, repetitions=tuple(repetitions))
 
 

@@ -1,4 +1,16 @@
-"""Sums, means, extrema: operations that make axes disappear."""
+"""Sums, means, extrema: operations that make axes disappear.
+
+All of them take
+
+- ``axis``: an int, a tuple of ints (negative ones count from the end) or None for all axes;
+- ``keepdims``: whether the axes stay, with length one.
+
+>>> import framework as fw
+>>> x = fw.asarray([[1.0, 2.0], [3.0, 5.0]])
+>>> fw.sum(x, axis=0), fw.max(x, axis=(0, 1)), fw.mean(x, axis=-1, keepdims=True)
+(Tensor([4., 7.]), Tensor(5.), Tensor([[1.5],
+        [4. ]]))
+"""
 
 from __future__ import annotations
 
@@ -30,7 +42,7 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
 
 @primitive
 def sum(xp: Any, x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
-    """Sum over the given axes, or over all."""
+    """Sum over the given axes, or over all; small integers are summed in 64 bits unless ``dtype`` is given."""
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -83,7 +95,23 @@ min.defvjp(_share_among_ties)
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """Variance over the given axes: the sum of squared deviations over ``n - correction``."""
+    """Variance over the given axes: the sum of squared deviations over ``n - correction``.
+
+    Parameters
+    ----------
+    x : Tensor
+        Real and floating.
+    axis, keepdims
+        See the module.
+    correction : float
+        1 makes it the unbiased estimate of a population's variance. With ``n <= correction`` the result is not finite.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.var(fw.asarray([1.0, 3.0])), fw.var(fw.asarray([1.0, 3.0]), correction=1)
+    (Tensor(1.), Tensor(2.))
+    """
     return _var(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
@@ -121,7 +149,7 @@ _std.defvjp(_std_rule)
 
 
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """Standard deviation over the given axes; its gradient where all values are equal is 0."""
+    """Standard deviation over the given axes: the root of :func:`var`. Its gradient where all values are equal is 0."""
     return _std(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
@@ -195,7 +223,14 @@ def peak(xp: Any, x: Array, axis: Axis) -> Array:
 
 @primitive
 def logsumexp(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """``log(sum(exp(x)))`` over the given axes, without overflow, for real ``x``; -inf where there are no entries."""
+    """``log(sum(exp(x)))`` over the given axes, without overflow, for real ``x``; -inf where there are no entries.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.logsumexp(fw.asarray([1000.0, 1000.0]))
+    Tensor(1000.6932)
+    """
     top = peak(xp, x, axis)
     total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
     if keepdims:

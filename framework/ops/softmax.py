@@ -12,7 +12,14 @@ Array = Any
 
 @primitive
 def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
-    """``exp(x) / sum(exp(x))`` along an axis, without overflow."""
+    """``exp(x) / sum(exp(x))`` along an axis, without overflow.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.softmax(fw.asarray([0.0, 0.0, 1000.0, 1000.0]))
+    Tensor([0. , 0. , 0.5, 0.5])
+    """
     e = xp.exp(x - peak(xp, x, axis))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -22,7 +29,14 @@ softmax.defvjp(lambda xp, g, y, axis: y * (g - xp.sum(g * y, axis=axis, keepdims
 
 @primitive
 def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
-    """Logarithm of the softmax along an axis, exact where the softmax underflows."""
+    """Logarithm of the softmax along an axis, exact where the softmax underflows.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.log_softmax(fw.asarray([0.0, 1000.0]))
+    Tensor([-1000.,     0.])
+    """
     shifted = x - peak(xp, x, axis)
     if 0 in x.shape:
         return shifted

@@ -12,13 +12,28 @@ Array = Any
 
 @primitive
 def argsort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
-    """Positions that would sort ``x`` along an axis. No gradient flows through it."""
+    """Positions that would sort ``x`` along an axis; equal entries keep their order. No gradient flows through it.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.argsort(fw.asarray([3, 1, 2]), descending=True)
+    Tensor([0, 2, 1])
+    """
     return xp.argsort(x, axis=axis, descending=descending, stable=stable)
 
 
 @primitive
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
-    """The entries in order along an axis; the gradient goes back to where each came from, the first of ties first."""
+    """The entries in order along an axis; the gradient goes back to where each came from, the first of ties first.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.sort(fw.asarray([[3, 1], [2, 4]]), axis=0)
+    Tensor([[2, 1],
+            [3, 4]])
+    """
     return xp.sort(x, axis=axis, descending=descending, stable=stable)
 
 
