@@ -7,39 +7,48 @@ What makes it fast:
   state, and a cell writes its ``h`` straight into the next column.
 - ``sigmoid(z) = tanh(z / 2) / 2 + 1 / 2``, the halving folded into the packed weights: all gates of a step
   go through one ``tanh``.
-- The forward pass turns every few steps, while they are in cache, into *factors*: what incoming gradients will be multiplied
-  by. A step back is then a multiplication or two and one matrix product.
+- The forward pass turns every few steps, while they are in cache, into *factors*: what incoming gradients will be
+  multiplied by. A step back is then a multiplication or two and one matrix product.
+- The batch is split over threads with single-threaded products, when it is large enough.
 - The gradients of the weights and of ``x`` are single products over all steps at the end.
 
 Steps are walked in *processing order*, the reverse of time when ``reverse``. A sequence without a step at some time is
-*idle* there: its state is held and its factors are zero.
+*idle* there: its state is held and its factors are zero. Inside, the last gate block comes first, (o, i, f, g) and
+(n, r, z), which puts those side by side that are worked on together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from itertools import repeat
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from backends._numpy import threads
 
 Array = Any
 Arrays = tuple[Any, ...]
 Optionals = tuple[Any, ...]
 
-_CACHE = 1 << 19
-"""Bytes of a run of steps that are worked on together: about what a core's second-level cache holds."""
+_RUN_BYTES = 1 << 19
+"""Gate values of a run of steps that are worked on together: they should stay in a core's second-level cache."""
+
+_PART_WORK = 1 << 19
+"""Multiplications of one step below which a thread of its own does not pay."""
+
+_PART_COLUMNS = 16
+"""Sequences below which a product is no longer efficient."""
+
+np.empty(
+    31 << 20, np.uint8
+)  # once glibc has seen this much freed, it keeps such memory: fresh pages cost more than the work
 
 
 # ---------------------------------------------------------------- layout
 def _ordered(a: Array, reverse: bool) -> Array:
-    """Between order of time and processing order, either way."""
+    """From order of time to processing order, or back."""
     return a[::-1] if reverse else a
-
-
-def _transposed(a: Array) -> Array:
-    """A contiguous copy of ``a`` with the last two axes exchanged."""
-    return np.array(a.swapaxes(-1, -2), order="C")
 
 
 def _idle(lengths: Array | None, steps: int) -> Array | None:
@@ -62,47 +71,58 @@ def _columns(x: Array, h0: Array) -> Array:
     return columns
 
 
-def _runs(steps: int, step_bytes: int) -> Iterator[slice]:
+def _runs(steps: int, step_bytes: int) -> list[slice]:
     """Cut the steps into runs that fit the cache."""
-    size = max(1, _CACHE // max(1, step_bytes))
-    return (slice(start, min(start + size, steps)) for start in range(0, steps, size))
+    size = max(1, _RUN_BYTES // max(1, step_bytes))
+    return [slice(start, min(start + size, steps)) for start in range(0, steps, size)]
 
 
-def _bias(b_ih: Array | None, b_hh: Array | None, like: Array) -> Array:
-    """The sum of the biases as a column for the packed weights."""
-    bias = np.zeros(len(like), like.dtype)
-    for b in (b_ih, b_hh):
+def _last_gate_first(w: Array, width: int) -> Array:
+    return np.concatenate([w[len(w) - width :], w[: len(w) - width]])
+
+
+def _first_gate_last(w: Array, width: int) -> Array:
+    return np.concatenate([w[width:], w[:width]])
+
+
+def _bias(like: Array, *biases: Array | None) -> Array:
+    """Sum biases, where there are any, to a column for the packed weights."""
+    total = np.zeros(len(like), like.dtype)
+    for b in biases:
         if b is not None:
-            bias += b
-    return bias[:, None]
+            total += b
+    return total[:, None]
 
 
-# ---------------------------------------------------------------- cells, forward
+# ---------------------------------------------------------------- cells
 class _Rnn:
-    """``h = activation(w [x; 1; h])``; one factor: the slope."""
+    """``h = activation(w [x; 1; h])``; one factor, the slope."""
 
-    factors = 1
+    factors: ClassVar[int] = 1
+    held: ClassVar[int | None] = None
+    x_gates = h_gates = slice(0, 1)
+    x_turned = h_turned = False
 
     def __init__(self, weights: Arrays, nonlinearity: str) -> None:
         w_ih, w_hh, b_ih, b_hh = weights
-        self.w = np.concatenate([w_ih, _bias(b_ih, b_hh, w_ih), w_hh], axis=1)
+        self.w = np.concatenate([w_ih, _bias(w_ih, b_ih, b_hh), w_hh], axis=1)
         self.nonlinearity, self.half = nonlinearity, np.asarray(0.5, w_ih.dtype)
         if nonlinearity == "sigmoid":
             self.w *= self.half
 
-    def reserve(self, steps: int, width: int, batch: int) -> None:
-        """Nothing to reserve: the columns hold all that a step makes."""
+    def reserve(self, steps: int, states: Arrays) -> Arrays:
+        return ()
 
     def activate(self, z: Array) -> None:
         if self.nonlinearity == "relu":
-            np.maximum(z, 0, z)
+            np.maximum(z, 0, out=z)
         else:
             np.tanh(z, z)
         if self.nonlinearity == "sigmoid":
             np.multiply(z, self.half, z)
             np.add(z, self.half, z)
 
-    def run(self, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
+    def run(self, room: Arrays, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
         w, activate = self.w, self.activate
         for column, h_old, h_new, resting in zip(columns, h, h[1:], idle):
             np.dot(w, column, h_new)
@@ -110,7 +130,7 @@ class _Rnn:
             if resting is not None:
                 np.copyto(h_new, h_old, where=resting)
 
-    def factor(self, h: Array, out: Array) -> None:
+    def factor(self, room: Arrays, h: Array, out: Array) -> None:
         y, slope = h[1:], out[:, 0]
         if self.nonlinearity == "relu":
             np.greater(y, 0, slope)
@@ -118,38 +138,54 @@ class _Rnn:
         np.multiply(y, y, slope)
         np.subtract(y if self.nonlinearity == "sigmoid" else 1, slope, slope)
 
+    @staticmethod
+    def back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, gh: Array) -> None:
+        for slope, gz, gy, resting in zip(factors[:, 0], rows[:, 0], gys, idle):
+            if gy is not None:
+                np.add(gh, gy, gh)
+            held = None if resting is None else np.where(resting, gh, 0)
+            np.multiply(gh, slope, gz)
+            np.dot(w, gz, gh)
+            if held is not None:
+                np.add(gh, held, gh)
+
 
 class _Lstm:
     """Six rows a step: the gates o, i, f, g, then the old c, which has to follow g, and tanh of the new c.
 
-    Factors: f, then of the gates i, f, g (to the gradient of c), then of o and of c (to the gradient of h).
+    Factors to the gradient of h: of c and of o; to the gradient of c: of i, f, g and of the old c.
     """
 
-    factors = 6
+    factors: ClassVar[int] = 6
+    held: ClassVar[int | None] = 5
+    x_gates = h_gates = slice(1, 5)
+    x_turned = h_turned = True
 
-    def __init__(self, weights: Arrays, c0: Array) -> None:
+    def __init__(self, weights: Arrays) -> None:
         w_ih, w_hh, b_ih, b_hh = weights
-        w = np.concatenate([w_ih, _bias(b_ih, b_hh, w_ih), w_hh], axis=1)
-        w = w.reshape(4, w_hh.shape[1], w.shape[1])[[3, 0, 1, 2]]
-        self.half = np.asarray(0.5, w.dtype)
-        w[:3] *= self.half
-        self.w, self.c = w.reshape(w_ih.shape[0], w.shape[2]), c0.T
+        width = w_hh.shape[1]
+        w = np.concatenate([w_ih, _bias(w_ih, b_ih, b_hh), w_hh], axis=1)
+        self.w, self.half = _last_gate_first(w, width), np.asarray(0.5, w.dtype)
+        self.w[: 3 * width] *= self.half
 
-    def reserve(self, steps: int, width: int, batch: int) -> None:
-        self.rows = np.empty((steps + 1, 6, width, batch), self.w.dtype)
+    def reserve(self, steps: int, states: Arrays) -> Arrays:
+        """Rows for one step more, whose old c is the last new one; and the c that is carried from run to run."""
+        _, c = states
+        return np.empty((steps + 1, 6, *c.T.shape), c.dtype), np.array(c.T, order="C")
 
-    def run(self, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
-        rows, w, half = self.rows[: len(h)], self.w, self.half
-        rows[0, 4] = self.c
-        z = rows.reshape(len(h), 6 * h.shape[1], h.shape[2])[:, : len(w)]
+    def run(self, room: Arrays, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
+        w, half, steps = self.w, self.half, len(columns)
+        rows, c = room[0][: steps + 1], room[1]
+        rows[0, 4] = c
+        gates = rows.reshape(steps + 1, 6 * h.shape[1], h.shape[2])[:, : len(w)]
         pair = np.empty_like(rows[0, :2])
         first, second = pair
-        parts = rows[:, :3], rows[:, 1:3], rows[:, 3:5], rows[:, 0], rows[:, 4], rows[1:, 4], rows[:, 5]
-        for column, gates, sigmoids, i_f, g_c, o, c_old, c_new, s, h_old, h_new, resting in zip(
-            columns, z, *parts, h, h[1:], idle
+        blocks = rows[:, :3], rows[:, 1:3], rows[:, 3:5], rows[:, 0], rows[:, 4], rows[1:, 4], rows[:, 5]
+        for column, z, sigmoids, i_f, g_c, o, c_old, c_new, s, h_old, h_new, resting in zip(
+            columns, gates, *blocks, h, h[1:], idle
         ):
-            np.dot(w, column, gates)
-            np.tanh(gates, gates)
+            np.dot(w, column, z)
+            np.tanh(z, z)
             np.multiply(sigmoids, half, sigmoids)
             np.add(sigmoids, half, sigmoids)
             np.multiply(i_f, g_c, pair)
@@ -159,54 +195,73 @@ class _Lstm:
             if resting is not None:
                 np.copyto(c_new, c_old, where=resting)
                 np.copyto(h_new, h_old, where=resting)
-        self.c = rows[-1, 4]
+        c[...] = rows[-1, 4]
 
-    def factor(self, h: Array, out: Array) -> None:
-        rows = self.rows[: len(out)]
-        o, i, f, g, _, s = rows.swapaxes(0, 1)
-        keep_c, _, _, of_g, of_o, of_c = out.swapaxes(0, 1)
-        of_i_f = out[:, 1:3]
-        keep_c[...] = f
-        np.multiply(rows[:, 1:3], rows[:, 1:3], of_i_f)
-        np.subtract(rows[:, 1:3], of_i_f, of_i_f)
-        np.multiply(of_i_f, rows[:, 3:5], of_i_f)
-        np.multiply(g, g, of_g)
+    def factor(self, room: Arrays, h: Array, out: Array) -> None:
+        rows = room[0][: len(out)]
+        of_c, of_o, of_g, held = out[:, 0], out[:, 1], out[:, 4], out[:, 5]
+        o, i, s = rows[:, 0], rows[:, 1], rows[:, 5]
+        np.multiply(rows[:, :4], rows[:, :4], out[:, 1:5])
+        np.subtract(rows[:, :3], out[:, 1:4], out[:, 1:4])
         np.subtract(1, of_g, of_g)
-        np.multiply(i, of_g, of_g)
-        np.multiply(o, o, of_o)
-        np.subtract(o, of_o, of_o)
-        np.multiply(s, of_o, of_o)
+        np.multiply(of_o, s, of_o)
+        np.multiply(out[:, 2:4], rows[:, 3:5], out[:, 2:4])
+        np.multiply(of_g, i, of_g)
         np.multiply(s, s, of_c)
         np.subtract(1, of_c, of_c)
-        np.multiply(o, of_c, of_c)
+        np.multiply(of_c, o, of_c)
+        np.copyto(held, rows[:, 2])
+
+    @staticmethod
+    def back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, gh: Array, gc: Array) -> None:
+        width, carried = rows.shape[2], gc
+        gates = rows.reshape(len(rows), 6 * width, rows.shape[3])[:, width : 5 * width]
+        blocks = factors[:, :2], factors[:, 2:], rows[:, :2], rows[:, 2:], rows[:, 0], rows[:, 5]
+        for of_h, of_c, from_h, from_c, share, gc_old, gz, gy, resting in zip(*blocks, gates, gys, idle):
+            if gy is not None:
+                np.add(gh, gy, gh)
+            held = None if resting is None else np.where(resting, gh, 0)
+            np.multiply(gh, of_h, from_h)
+            np.add(carried, share, share)
+            np.multiply(share, of_c, from_c)
+            np.dot(w, gz, gh)
+            carried = gc_old
+            if held is not None:
+                np.add(gh, held, gh)
+        gc[...] = carried
 
 
 class _Gru:
-    """Six rows a step: r, z and the state's share of n, then what is left of x's shares: h - n, r times the state's share, n.
+    """Three rows a step from h, (r, z, its share b of n), and three from x, later reused for (h - n, r * b, n).
 
-    Factors: of x's share of n, of r, of z, of the state's share of n, and z, all to the gradient of h.
+    Factors, all to the gradient of h: of x's share of n, of r, of z, of h's share of n, and of the old h.
     """
 
-    factors = 5
+    factors: ClassVar[int] = 5
+    held: ClassVar[int | None] = 4
+    x_gates, h_gates = slice(0, 3), slice(1, 4)
+    x_turned, h_turned = True, False
 
     def __init__(self, weights: Arrays) -> None:
         w_ih, w_hh, b_ih, b_hh = weights
-        self.w_x = np.concatenate([w_ih, _bias(b_ih, None, w_ih)], axis=1)
-        self.w_h = np.concatenate([_bias(b_hh, None, w_hh), w_hh], axis=1)
+        self.w_x = np.concatenate([w_ih, _bias(w_ih, b_ih)], axis=1)
+        self.w_h = np.concatenate([_bias(w_hh, b_hh), w_hh], axis=1)
         self.half = np.asarray(0.5, w_ih.dtype)
         for w in (self.w_x, self.w_h):
             w[: 2 * w_hh.shape[1]] *= self.half
 
-    def reserve(self, steps: int, width: int, batch: int) -> None:
-        self.rows = np.empty((steps, 2, 3, width, batch), self.w_x.dtype)
+    def reserve(self, steps: int, states: Arrays) -> Arrays:
+        (h,) = states
+        return (np.empty((steps, 2, 3, *h.T.shape), h.dtype),)
 
-    def run(self, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
-        rows, w_x, w_h, half = self.rows[: len(h) - 1], self.w_x, self.w_h, self.half
+    def run(self, room: Arrays, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
+        w_x, w_h, half = self.w_x, self.w_h, self.half
+        rows = room[0][: len(columns)]
         inputs, states = columns[:, : w_x.shape[1]], columns[:, w_x.shape[1] - 1 :]
-        products = rows.reshape(len(rows), 2, len(w_x), h.shape[2])
-        parts = rows[:, 0, :2], rows[:, 1, :2], *rows[:, 0].swapaxes(0, 1), *rows[:, 1].swapaxes(0, 1)
+        products = rows.reshape(len(rows), 2, len(w_x), h.shape[2]).swapaxes(0, 1)
+        blocks = rows[:, 0, :2], rows[:, 1, :2], *rows[:, 0].swapaxes(0, 1), *rows[:, 1].swapaxes(0, 1)
         for x1, h1, from_h, from_x, r_z, x_r_z, r, z, b, d, t, n, h_old, h_new, resting in zip(
-            inputs, states, products[:, 0], products[:, 1], *parts, h, h[1:], idle
+            inputs, states, *products, *blocks, h, h[1:], idle
         ):
             np.dot(w_h, h1, from_h)
             np.dot(w_x, x1, from_x)
@@ -223,163 +278,163 @@ class _Gru:
             if resting is not None:
                 np.copyto(h_new, h_old, where=resting)
 
-    def factor(self, h: Array, out: Array) -> None:
-        rows = self.rows[: len(out)]
-        (r, z, b), (d, _, n) = rows.transpose(1, 2, 0, 3, 4)
-        of_n, of_r, of_z, of_b, keep_h = out.swapaxes(0, 1)
+    def factor(self, room: Arrays, h: Array, out: Array) -> None:
+        rows = room[0][: len(out)]
+        r_z, b, d, n = rows[:, 0, :2], rows[:, 0, 2], rows[:, 1, 0], rows[:, 1, 2]
+        of_n, of_r, of_z, of_b, held = out.swapaxes(0, 1)
         np.multiply(n, n, of_n)
         np.subtract(1, of_n, of_n)
-        np.subtract(1, z, keep_h)
-        np.multiply(of_n, keep_h, of_n)
-        np.multiply(rows[:, 0, :2], rows[:, 0, :2], out[:, 1:3])
-        np.subtract(rows[:, 0, :2], out[:, 1:3], out[:, 1:3])
+        np.subtract(1, r_z[:, 1], held)
+        np.multiply(of_n, held, of_n)
+        np.multiply(r_z, r_z, out[:, 1:3])
+        np.subtract(r_z, out[:, 1:3], out[:, 1:3])
         np.multiply(of_r, b, of_r)
         np.multiply(of_r, of_n, of_r)
         np.multiply(of_z, d, of_z)
-        np.multiply(of_n, r, of_b)
-        keep_h[...] = z
+        np.multiply(of_n, r_z[:, 0], of_b)
+        np.copyto(held, r_z[:, 1])
+
+    @staticmethod
+    def back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, gh: Array) -> None:
+        width = rows.shape[2]
+        gates = rows.reshape(len(rows), 5 * width, rows.shape[3])[:, width : 4 * width]
+        for factor, row, gz, held, gy in zip(factors, rows, gates, rows[:, 4], gys):
+            if gy is not None:
+                np.add(gh, gy, gh)
+            np.multiply(gh, factor, row)
+            np.dot(w, gz, gh)
+            np.add(gh, held, gh)
+
+
+# ---------------------------------------------------------------- time
+def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
+    """Cut the batch for threads."""
+    work = max(1, w_ih.size + w_hh.size)
+    return threads.parts(batch, max(_PART_COLUMNS, _PART_WORK // work))
 
 
 def _scan(
-    cell: Any, hold: int | None, x: Array, h0: Array, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
-) -> tuple[Array, Array, Arrays]:
-    """Outputs, the final h, and for the way back (x, w_ih, w_hh, idle, reverse, factors, old h of all steps).
-
-    ``hold`` is the row of factors that passes a state on unchanged, which idle sequences get as one.
-    """
-    (steps, batch, _), width = x.shape, h0.shape[1]
+    cell: Any, x: Array, states: Arrays, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
+) -> tuple[Array, Arrays, Arrays]:
+    """Outputs, final states, and for the way back ``(x, w_ih, w_hh, idle, reverse, old h, parts with factors)``."""
+    (steps, batch, _), width = x.shape, states[0].shape[1]
     idle = _idle(lengths, steps)
     x = _blank(x, idle)
-    columns = _columns(_ordered(x, reverse), h0)
-    h = columns[:, columns.shape[1] - width :]
-    factors = np.empty((steps, cell.factors, width, batch), x.dtype) if keep else None
-    resting = None if idle is None else _ordered(idle, reverse)
-    runs = list(_runs(steps, 2 * cell.factors * width * batch * x.itemsize))
-    cell.reserve(runs[0].stop if runs else 0, width, batch)
-    for run in runs:
-        inside = slice(run.start, run.stop + 1)
-        cell.run(columns[run], h[inside], repeat(None) if resting is None else resting[run])
-        if factors is not None:
-            cell.factor(h[inside], factors[run])
-    y = _transposed(_ordered(h[1:], reverse))
-    h_n = _transposed(h[-1])
-    saved: Arrays = ()
-    if factors is not None:
-        if resting is not None:
+    y, finals = np.empty((steps, batch, width), x.dtype), tuple(np.empty_like(s, order="C") for s in states)
+
+    def walk(part: slice) -> Array | None:
+        resting = None if idle is None else _ordered(idle[:, part], reverse)
+        columns = _columns(_ordered(x[:, part], reverse), states[0][part])
+        h = columns[:, columns.shape[1] - width :]
+        shape = (steps, cell.factors, *h.shape[1:])
+        factors = np.empty(shape, x.dtype) if keep else None
+        runs = _runs(steps, cell.factors * h[0].nbytes)
+        room = cell.reserve(runs[0].stop if runs else 0, tuple(s[part] for s in states))
+        for run in runs:
+            h_run = h[run.start : run.stop + 1]
+            cell.run(room, columns[run], h_run, repeat(None) if resting is None else resting[run])
+            if factors is not None:
+                cell.factor(room, h_run, factors[run])
+        if factors is not None and resting is not None:
             np.copyto(factors, 0, where=resting[:, None, None])
-            if hold is not None:
-                np.copyto(factors[:, hold], 1, where=resting[:, None])
-        h_old = np.concatenate([y[1:], h0[None]] if reverse else [h0[None], y[:-1]])[:steps]
-        saved = (x, weights[0], weights[1], idle, reverse, factors, h_old)
+            if cell.held is not None:
+                np.copyto(factors[:, cell.held], 1, where=resting[:, None])
+        y[:, part] = _ordered(h[1:], reverse).transpose(0, 2, 1)
+        for final, last in zip(finals, (h[-1], *room[1:])):
+            final[part] = last.T
+        return factors
+
+    parts = _parts(weights[0], weights[1], batch)
+    factors = threads.each(walk, parts)
+    saved: Arrays = ()
+    if keep:
+        h0 = states[0][None]
+        h_old = np.concatenate([y[1:], h0] if reverse else [h0, y[:-1]])[:steps]
+        saved = (x, weights[0], weights[1], idle, reverse, h_old, list(zip(parts, factors)))
     if idle is not None:
         y[idle] = 0
-    return y, h_n, saved
+    return y, finals, saved
 
 
-# ---------------------------------------------------------------- cells, backward
-def _rnn_back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, states: Arrays) -> Arrays:
-    (gh,) = states
-    for slope, (gz,), gy, resting in zip(factors[:, 0], rows, gys, idle):
-        if gy is not None:
-            np.add(gh, gy, gh)
-        held = None if resting is None else np.where(resting, gh, 0)
-        np.multiply(gh, slope, gz)
-        np.dot(w, gz, gh)
-        if held is not None:
-            np.add(gh, held, gh)
-    return (gh,)
+def _scan_back(cell: Any, saved: Arrays, gy: Array | None, grads: Optionals) -> tuple[Array, Arrays]:
+    """Gradients of the gates (rows, T, N) in order of time, and of the initial states (N, H)."""
+    _, _, w_hh, idle, reverse, h_old, parts = saved
+    steps, batch, width = h_old.shape
+    first, last = cell.x_gates.start * width, cell.h_gates.stop * width
+    out = np.empty((last - first, steps, batch), h_old.dtype)
+    initial = tuple(np.empty((batch, width), h_old.dtype) for _ in grads)
+    w = (_last_gate_first(w_hh, width) if cell.h_turned else w_hh).T
+    gy = None if gy is None else _blank(gy, idle)
+
+    def walk(item: tuple[slice, Array]) -> None:
+        part, factors = item
+        _, count, _, size = factors.shape
+        states = [np.zeros((width, size), out.dtype) if g is None else np.array(g[part].T, order="C") for g in grads]
+        resting = None if idle is None else _ordered(idle[:, part], reverse)
+        gys = None if gy is None else np.array(_ordered(gy[:, part], reverse).transpose(0, 2, 1), order="C")
+        runs = _runs(steps, count * states[0].nbytes)
+        rows = np.empty((runs[0].stop if runs else 0, count, width, size), out.dtype)
+        gates = rows.reshape(len(rows), count * width, size)[:, first:last].swapaxes(0, 1)
+        to = _ordered(out[:, :, part].swapaxes(0, 1), reverse).swapaxes(0, 1)
+        for run in reversed(runs):
+            n = run.stop - run.start
+            gys_run = repeat(None) if gys is None else gys[run][::-1]
+            resting_run = repeat(None) if resting is None else resting[run][::-1]
+            cell.back(w, factors[run][::-1], rows[:n][::-1], gys_run, resting_run, *states)
+            to[:, run] = gates[:, :n]
+        for start, state in zip(initial, states):
+            start[part] = state.T
+
+    threads.each(walk, parts)
+    return out, initial
 
 
-def _lstm_back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, states: Arrays) -> Arrays:
-    gh, gc = states
-    width = rows.shape[2]
-    gates = rows.reshape(len(rows), 6 * width, rows.shape[3])[:, width : 5 * width]
-    steps = zip(factors[:, :4], factors[:, 4:], rows[:, :4], rows[:, 4:], gates, gys, idle)
-    for of_c, of_h, from_c, from_h, gz, gy, resting in steps:
-        if gy is not None:
-            np.add(gh, gy, gh)
-        held = None if resting is None else np.where(resting, gh, 0)
-        np.multiply(gh, of_h, from_h)
-        share = from_h[1]
-        np.add(gc, share, share)
-        np.multiply(share, of_c, from_c)
-        gc = from_c[0]
-        np.dot(w, gz, gh)
-        if held is not None:
-            np.add(gh, held, gh)
-    return gh, gc
-
-
-def _gru_back(w: Array, factors: Array, rows: Array, gys: Any, idle: Any, states: Arrays) -> Arrays:
-    (gh,) = states
-    width = rows.shape[2]
-    gates = rows.reshape(len(rows), 5 * width, rows.shape[3])[:, width : 4 * width]
-    for factor, row, gz, held, gy in zip(factors, rows, gates, rows[:, 4], gys):
-        if gy is not None:
-            np.add(gh, gy, gh)
-        np.multiply(gh, factor, row)
-        np.dot(w, gz, gh)
-        np.add(gh, held, gh)
-    return (gh,)
-
-
-def _scan_back(
-    back: Callable[..., Arrays], gates: slice, saved: Arrays, gy: Array | None, grads: Optionals
-) -> tuple[Array, Arrays]:
-    """Gradients of the gates' sums (rows, T, N) in order of time, and of the initial states."""
-    x, _, w_hh, idle, reverse, factors, _ = saved
-    steps, count, width, batch = factors.shape
-    states = tuple(np.zeros((width, batch), x.dtype) if g is None else _transposed(g) for g in grads)
-    runs = list(_runs(steps, 2 * count * width * batch * x.itemsize))
-    rows = np.empty((runs[0].stop if runs else 0, count, width, batch), x.dtype)
-    out = np.empty(((gates.stop - gates.start) * width, steps, batch), x.dtype)
-    ordered_out = out[:, ::-1] if reverse else out
-    resting = None if idle is None else _ordered(idle, reverse)
-    gys = None if gy is None else _transposed(_ordered(_blank(gy, idle), reverse))
-    flat = rows.reshape(len(rows), count * width, batch)[:, gates.start * width : gates.stop * width]
-    for run in reversed(runs):
-        n = run.stop - run.start
-        states = back(
-            w_hh.T,
-            factors[run][::-1],
-            rows[:n][::-1],
-            repeat(None) if gys is None else gys[run][::-1],
-            repeat(None) if resting is None else resting[run][::-1],
-            states,
-        )
-        ordered_out[:, run] = flat[:n].transpose(1, 0, 2)
-    return out, tuple(_transposed(s) for s in states)
+# ---------------------------------------------------------------- gradients over all steps
+def _flat(a: Array) -> Array:
+    """(R, T, N) to (R, T * N)."""
+    return a.reshape(len(a), a.shape[1] * a.shape[2])
 
 
 def _product(a: Array, b: Array) -> Array:
     """(R, T, N) with (T, N, C) to (R, C), over all steps and sequences."""
-    return a.reshape(len(a), a.shape[1] * a.shape[2]) @ b.reshape(b.shape[0] * b.shape[1], b.shape[2])
+    out = np.empty((len(a), b.shape[2]), a.dtype)
+    threads.matmul(_flat(a), b.reshape(b.shape[0] * b.shape[1], b.shape[2]), out)
+    return out
 
 
 def _total(a: Array) -> Array:
-    """Sum (R, T, N) over steps and sequences, as a product, which uses all cores."""
-    flat = a.reshape(len(a), a.shape[1] * a.shape[2])
-    return flat @ np.ones(flat.shape[1], a.dtype)
+    """Sum (R, T, N) over steps and sequences, as a product, which is quicker than ``sum``."""
+    out = np.empty(len(a), a.dtype)
+    threads.matmul(_flat(a), np.ones(a.shape[1] * a.shape[2], a.dtype), out)
+    return out
 
 
 def _gradient_of_x(g: Array, w: Array) -> Array:
-    rows, steps, batch = g.shape
-    gx = np.empty((steps, batch, w.shape[1]), g.dtype)
-    np.matmul(g.reshape(rows, steps * batch).T, w, gx.reshape(steps * batch, w.shape[1]))
-    return gx
+    out = np.empty((*g.shape[1:], w.shape[1]), g.dtype)
+    threads.matmul(_flat(g).T, w, out.reshape(g.shape[1] * g.shape[2], w.shape[1]))
+    return out
 
 
-def _gradients(g: Array, states: Arrays, saved: Arrays, needs: tuple[bool, ...]) -> Optionals:
-    """What the needs ask for, where one gradient of the gates serves x and h alike."""
-    x, w_ih, _, _, _, _, h_old = saved
-    need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs[-4:]
+def _gradients(cell: Any, saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
+    """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
+    x, w_ih, _, _, _, h_old, _ = saved
+    width = h_old.shape[2]
+    g, initial = _scan_back(cell, saved, gy, grads)
+    gates, offset = cell.x_gates.stop - cell.x_gates.start, cell.x_gates.start
+    g_x = g[: gates * width]
+    g_h = g[(cell.h_gates.start - offset) * width :]
+
+    def natural(turned: bool, a: Array) -> Array:
+        return _first_gate_last(a, width) if turned else a
+
+    need_x, *need_states, need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs
     return (
-        _gradient_of_x(g, w_ih) if needs[0] else None,
-        *(state if need else None for state, need in zip(states, needs[1:-4])),
-        _product(g, x) if need_w_ih else None,
-        _product(g, h_old) if need_w_hh else None,
-        _total(g) if need_b_ih else None,
-        _total(g) if need_b_hh else None,
+        _gradient_of_x(g_x, _last_gate_first(w_ih, width) if cell.x_turned else w_ih) if need_x else None,
+        *(a if need else None for a, need in zip(initial, need_states)),
+        natural(cell.x_turned, _product(g_x, x)) if need_w_ih else None,
+        natural(cell.h_turned, _product(g_h, h_old)) if need_w_hh else None,
+        natural(cell.x_turned, _total(g_x)) if need_b_ih else None,
+        natural(cell.h_turned, _total(g_h)) if need_b_hh else None,
     )
 
 
@@ -398,15 +453,17 @@ def rnn_forward(
     reverse: bool,
     keep: bool,
 ) -> tuple[Array, Array, Arrays]:
+    """Elman network; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    return _scan(_Rnn(weights, nonlinearity), None, x, h0, weights, lengths, reverse, keep)
+    y, (h_n,), saved = _scan(_Rnn(weights, nonlinearity), x, (h0,), weights, lengths, reverse, keep)
+    return y, h_n, saved
 
 
 def rnn_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
-    g, states = _scan_back(_rnn_back, slice(0, 1), saved, gy, (gh_n,))
-    return _gradients(g, states, saved, needs)
+    """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
+    return _gradients(_Rnn, saved, gy, (gh_n,), needs)
 
 
 def lstm_forward(
@@ -423,10 +480,10 @@ def lstm_forward(
     reverse: bool,
     keep: bool,
 ) -> tuple[Array, Array, Array, Arrays]:
+    """Long short-term memory; ``(y (T, N, H), h_n (N, H), c_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    cell = _Lstm(weights, c0)
-    y, h_n, saved = _scan(cell, 0, x, h0, weights, lengths, reverse, keep)
-    return y, h_n, _transposed(cell.c), saved
+    y, (h_n, c_n), saved = _scan(_Lstm(weights), x, (h0, c0), weights, lengths, reverse, keep)
+    return y, h_n, c_n, saved
 
 
 def lstm_backward(
@@ -437,8 +494,8 @@ def lstm_backward(
     gc_n: Array | None,
     needs: tuple[bool, ...],
 ) -> Optionals:
-    g, states = _scan_back(_lstm_back, slice(1, 5), saved, gy, (gh_n, gc_n))
-    return _gradients(g, states, saved, needs)
+    """Gradients ``(gx, gh0, gc0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
+    return _gradients(_Lstm, saved, gy, (gh_n, gc_n), needs)
 
 
 def gru_forward(
@@ -454,27 +511,14 @@ def gru_forward(
     reverse: bool,
     keep: bool,
 ) -> tuple[Array, Array, Arrays]:
+    """Gated recurrent unit; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    return _scan(_Gru(weights), 4, x, h0, weights, lengths, reverse, keep)
+    y, (h_n,), saved = _scan(_Gru(weights), x, (h0,), weights, lengths, reverse, keep)
+    return y, h_n, saved
 
 
 def gru_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
-    g, states = _scan_back(_gru_back, slice(0, 4), saved, gy, (gh_n,))
-    x, w_ih, w_hh, _, _, _, h_old = saved
-    width = w_hh.shape[1]
-    need_x, need_h0, need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs
-    from_x, from_h = g[: 3 * width], g[width:]
-
-    def natural(a: Array) -> Array:
-        return np.concatenate([a[width:], a[:width]])
-
-    return (
-        _gradient_of_x(from_x, np.concatenate([w_ih[2 * width :], w_ih[: 2 * width]])) if need_x else None,
-        states[0] if need_h0 else None,
-        natural(_product(from_x, x)) if need_w_ih else None,
-        _product(from_h, h_old) if need_w_hh else None,
-        natural(_total(from_x)) if need_b_ih else None,
-        _total(from_h) if need_b_hh else None,
-    )
+    """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
+    return _gradients(_Gru, saved, gy, (gh_n,), needs)

@@ -115,6 +115,13 @@ def _blank(xp: Any, x: Array, lengths: Array | None) -> Array:
     return xp.where(xp.stack([_valid(lengths, t) for t in range(x.shape[0])]), x, xp.zeros_like(x))
 
 
+def _without_padding(xp: Any, x: Array, lengths: Array | None) -> Array:
+    """Zero what stands past the ends: not even a NaN there may reach the gradients of the weights."""
+    if lengths is None or x.shape[0] == 0:
+        return x
+    return xp.stack([xp.where(lengths[:, None] > t, x[t, ...], xp.zeros_like(x[t, ...])) for t in range(x.shape[0])])
+
+
 def _stack(xp: Any, steps: Sequence[Array], empty: Array) -> Array:
     """Stack arrays over a new time axis; with no step at all, (0, ...) shaped like ``empty``."""
     return xp.stack(steps) if steps else xp.zeros_like(empty[None, ...][:0, ...])
@@ -129,6 +136,7 @@ def _scan(
 ) -> tuple[Array, Arrays, Arrays]:
     """Return outputs (T, N, H), the final state and what :func:`_scan_backward` needs."""
     w_ih, w_hh, b_ih, b_hh = weights
+    x = _without_padding(xp, x, lengths)
     outputs, trail = [None] * x.shape[0], []
     x, start = _blank(xp, x, lengths), state
     for t in _times(x.shape[0], reverse):

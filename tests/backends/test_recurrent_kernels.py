@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from backends._numpy import recurrent as fast
+from backends._numpy import threads
 from backends.reference import recurrent as reference
 
 CPU = SimpleNamespace(xp=np)
@@ -165,3 +167,187 @@ def test_reference_needs_only_the_array_api(kind, nonlinearity, shape, lengths, 
     strict_gradients = case.backward(reference, strict_saved, backend, convert=strict.asarray)
     found = [np.asarray(a) for a in (*strict_outputs, *strict_gradients)]
     assert_all_close(found, [*outputs, *gradients], 1e-13)
+
+
+# ---------------------------------------------------------------- the NumPy kernels
+LARGE = (6, 48, 64, 128)
+"""Enough work a step for the batch to be split over threads."""
+
+TOLERANCES = [(np.float64, 1e-12), (np.float32, 2e-6)]
+
+
+@pytest.fixture(params=[1, 2, 3])
+def cores(request, monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: request.param)
+    return request.param
+
+
+def everything(module, case, **options):
+    """All results of a forward and a backward call."""
+    *outputs, saved = case.forward(module, **options)
+    return [*outputs, *case.backward(module, saved)]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_fast_equals_reference(kind, nonlinearity, shape, dtype, tolerance, lengths, reverse):
+    case = Case(kind, shape, bias=not reverse, lengths=lengths, dtype=dtype, scale=0.5)
+    options = {"reverse": reverse, "nonlinearity": nonlinearity}
+    assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_fast_equals_reference_when_split_over_threads(kind, nonlinearity, dtype, tolerance, lengths, cores):
+    case = Case(kind, LARGE, lengths=lengths, dtype=dtype, scale=0.08)
+    assert (len(fast._parts(*case.weights, LARGE[1])) > 1) == (cores > 1)
+    options = {"reverse": lengths, "nonlinearity": nonlinearity}
+    assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_long_sequences_go_in_runs(kind, monkeypatch):
+    case = Case(kind, (11, 3, 2, 4), lengths=True)
+    whole = everything(fast, case)
+    monkeypatch.setattr(fast, "_RUN_BYTES", 3 * 6 * 3 * 4 * 8)
+    for in_runs, at_once in zip(everything(fast, case), whole):
+        np.testing.assert_array_equal(in_runs, at_once)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("kind", GATES)
+def test_inputs_may_be_strided_and_read_only_and_stay_as_they_are(kind, module):
+    case = Case(kind, (5, 4, 3, 6), lengths=True)
+
+    def awkward(a):
+        wide = np.repeat(a, 2, axis=-1)
+        wide.flags.writeable = False
+        return wide[..., ::2]
+
+    *expected, saved = case.forward(module)
+    expected += case.backward(module, saved)
+    inputs = [awkward(a) for a in (*case.inputs, case.lengths)]
+    before = [a.copy() for a in inputs]
+    given = iter(inputs)
+    *found, saved = case.forward(module, convert=lambda a: next(given))
+    found += case.backward(module, saved, convert=awkward)
+    assert_all_close(found, expected, 1e-12)
+    for a, b in zip(inputs, before):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("shape", [(0, 2, 3, 4), (4, 3, 2, 5), (3, 1, 1, 1), LARGE])
+@pytest.mark.parametrize("kind", GATES)
+def test_results_own_their_memory(kind, shape, module):
+    case = Case(kind, shape)
+    *outputs, saved = case.forward(module)
+    results = [*outputs, *case.backward(module, saved)]
+    if module is fast:
+        assert all(r.base is None and r.flags.c_contiguous for r in results)
+    for k, r in enumerate(results):
+        assert not any(np.shares_memory(r, other) for other in [*results[k + 1 :], *case.inputs, *case.g_state])
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("kind", GATES)
+def test_backward_does_not_need_the_outputs(kind, module):
+    case = Case(kind, (4, 3, 2, 5))
+    expected = everything(module, case)
+    *outputs, saved = case.forward(module)
+    for out in outputs:
+        out[...] = np.nan
+    for found, gradient in zip(case.backward(module, saved), expected[len(outputs) :]):
+        np.testing.assert_array_equal(found, gradient)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("kind", GATES)
+def test_backward_twice_gives_the_same(kind, module):
+    case = Case(kind, LARGE, lengths=True, dtype=np.float32, scale=0.1)
+    saved = case.forward(module)[-1]
+    for first, second in zip(case.backward(module, saved), case.backward(module, saved)):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_results_repeat_bit_for_bit(kind):
+    case = Case(kind, LARGE, dtype=np.float32, scale=0.1)
+    first = everything(fast, case)
+    for _ in range(3):
+        for a, b in zip(everything(fast, case), first):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("kind", GATES)
+def test_what_is_not_needed_is_none(kind, module):
+    case = Case(kind, (4, 3, 2, 5))
+    saved = case.forward(module)[-1]
+    full = case.backward(module, saved)
+    for k in range(len(full)):
+        for keep_only in (True, False):
+            needs = tuple((j == k) == keep_only for j in range(len(full)))
+            for need, found, gradient in zip(needs, case.backward(module, saved, needs=needs), full):
+                np.testing.assert_array_equal(found, gradient if need else None)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize("kind", GATES)
+def test_a_missing_gradient_counts_as_zero(kind, lengths, module):
+    case = Case(kind, (4, 3, 2, 5), lengths=lengths)
+    saved = case.forward(module)[-1]
+    grads = (case.gy, *case.g_state)
+    for present in np.ndindex(*(2,) * len(grads)):
+        missing = [g if p else None for p, g in zip(present, grads)]
+        zeros = [g if p else np.zeros_like(g) for p, g in zip(present, grads)]
+        found, expected = (case.backward(module, saved, grads=g) for g in (missing, zeros))
+        assert_all_close(found, expected, 1e-15)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", GATES)
+def test_padding_may_hold_anything(kind, reverse, module):
+    case = Case(kind, (5, 6, 3, 4))
+    case.lengths = np.asarray([0, 5, 3, 1, 4, 0])
+    clean = everything(module, case, reverse=reverse)
+    padding = np.arange(5)[:, None] >= case.lengths
+    case.x[padding] = np.nan
+    case.gy[padding] = np.nan
+    assert_all_close(everything(module, case, reverse=reverse), clean, 1e-15)
+    gx = clean[1 + len(case.state)]
+    assert not gx[padding].any()
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_nothing_is_kept_for_inference(kind, nonlinearity, module):
+    case = Case(kind, (5, 4, 3, 6), lengths=True)
+    *kept, _ = case.forward(module, nonlinearity=nonlinearity)
+    *outputs, saved = case.forward(module, nonlinearity=nonlinearity, keep=False)
+    assert saved == ()
+    for a, b in zip(outputs, kept):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("module", [reference, fast])
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_saturated_gates_stay_finite(kind, nonlinearity, module):
+    case = Case(kind, (3, 2, 2, 3), dtype=np.float32, scale=30 if nonlinearity != "relu" else 1)
+    case.x *= 1e4
+    assert all(np.isfinite(a).all() for a in everything(module, case, nonlinearity=nonlinearity))
+
+
+def test_fast_kernels_have_the_signatures_of_the_reference():
+    def kernels(module):
+        functions = inspect.getmembers(module, inspect.isfunction)
+        return {n: inspect.signature(f) for n, f in functions if f.__module__ == module.__name__ and n[0] != "_"}
+
+    assert kernels(fast) == kernels(reference)
+    assert len(kernels(reference)) == 6

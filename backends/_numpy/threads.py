@@ -1,0 +1,113 @@
+"""Work split over threads, each with single-threaded matrix products.
+
+OpenBLAS's own threads spin for about 100 ms after every product that wakes them, on a core that other work then has to
+share; and a loop that alternates small products with elementwise steps pays for waking them at every step. So whoever
+has much to do splits it here, into parts that run on threads of ours while OpenBLAS keeps to the thread that calls.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+_SUFFIXES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
+_lock = Lock()
+_users = 0
+_threads_before = 1
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """OpenBLAS's getter and setter of its thread count; None where NumPy came with another library."""
+    extension = sys.modules["numpy._core._multiarray_umath"].__file__
+    if extension is None:
+        return None
+    library = ctypes.CDLL(extension)
+    for name in _SUFFIXES:
+        get, put = (getattr(library, name.format(f"{verb}_num_threads"), None) for verb in ("get", "set"))
+        if get is not None and put is not None:
+            return get, put
+    return None
+
+
+@contextmanager
+def _single_threaded_products() -> Iterator[None]:
+    """Products use one thread inside; the last of several users to leave restores the count."""
+    global _users, _threads_before
+    openblas = _openblas()
+    if openblas is None:
+        yield
+        return
+    get, put = openblas
+    with _lock:
+        if not _users:
+            _threads_before = get()
+            put(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                put(_threads_before)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="framework")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
+def parts(size: int, smallest: int) -> list[slice]:
+    """Cut ``range(size)`` into as many even parts as there are cores, none below ``smallest``."""
+    count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
+    edges = [size * k // count for k in range(count + 1)]
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
+
+
+def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Result]:
+    """``[function(item) for item in items]``, at once; a single item runs as if called directly."""
+    if len(items) == 1:
+        return [function(items[0])]
+    with _single_threaded_products():
+        others = [_pool().submit(function, item) for item in items[1:]]
+        try:
+            first = function(items[0])
+        finally:
+            wait(others)
+    return [first, *(other.result() for other in others)]
+
+
+_PART_OF_PRODUCT = 1 << 20
+"""Multiplications below which a part of a product is not worth a thread."""
+
+
+def matmul(a: Any, b: Any, out: Any) -> None:
+    """``np.matmul(a, b, out)`` for a matrix ``a (M, K)`` and ``b (K,)`` or ``(K, C)``, split by rows of ``a``."""
+    work_per_row = max(1, b.size)
+
+    def part(rows: slice) -> None:
+        np.matmul(a[rows], b, out[rows])
+
+    each(part, parts(len(a), -(-_PART_OF_PRODUCT // work_per_row)))
