@@ -79,9 +79,10 @@ def test_weights_move_with_the_loss(device):
     assert loss(fw.zeros((1, 2), device=device), fw.asarray([0], device=device)).item() == pytest.approx(math.log(2))
 
 
-def test_cross_entropy_is_one_node():
+def test_the_common_losses_are_one_node():
     x = fw.random.randn(3, 4).requires_grad_()
     assert F.cross_entropy(x, [1, 0, 3]).node.inputs[0] is x
+    assert F.mse_loss(x, fw.zeros_like(x)).node.inputs[0] is x
 
 
 X, Y = fw.zeros((2, 3)), fw.asarray([0, 1])

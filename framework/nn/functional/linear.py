@@ -35,7 +35,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear(fw.asarray([1.0, 2.0]), fw.asarray([[1.0, 1.0], [0.0, 3.0]]), fw.asarray([0.0, 1.0]))
     Tensor([3., 7.])
     """
-    if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
+    if input.shape[-1:] != weight.shape[1:]:
         raise ValueError(
             f"linear: expected input (..., D) and weight (H, D), got {tuple(input.shape)} and {tuple(weight.shape)}; "
             "the last axes must be of one length"

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from framework.autograd.primitive import primitive
 from framework.nn.functional.reduction import matched, reduce, weighted
 from framework.ops.elementwise import abs, square, where
+
+Array = Any
+
+
+@primitive
+def _squared_error(xp: Any, x: Array, t: Array, /, *, reduction: str) -> Array:
+    error = x - t
+    losses = error * error
+    if reduction == "none":
+        return losses
+    return xp.sum(losses) if reduction == "sum" else xp.mean(losses)
+
+
+def _squared_error_rule(xp: Any, g: Array, x: Array, t: Array, reduction: str) -> Array:
+    count = math.prod(x.shape) if reduction == "mean" else 1
+    return g * (2 / (count or 1) * (x - t))
+
+
+_squared_error.defvjp(
+    _squared_error_rule,
+    lambda xp, g, x, t, reduction: _squared_error_rule(xp, g, t, x, reduction),
+)
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
@@ -39,6 +63,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = Non
     Tensor(2.)
     """
     target = matched("mse_loss", input, target, reduction)
+    if weight is None:
+        return _squared_error(input, target, reduction=reduction)
     return reduce(weighted("mse_loss", square(input - target), weight, input), reduction)
 
 
