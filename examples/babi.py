@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +80,7 @@ class Run:
         self.optimizer = SGD(self.model.parameters(), lr=options.lr, momentum=options.momentum)
         self.loss = nn.CrossEntropyLoss(ignore_index=corpus.vocabulary.index(PAD))
         self.generator = fw.random.Generator(options.seed)
+        self.rows = fw.asarray(corpus.train, device=options.device)
         self.step = 0
         self.losses: list[float] = []
 
@@ -94,16 +94,13 @@ class Run:
             else:
                 nn.init.zeros_(p)
 
-    def batches(self) -> Iterator[Any]:
-        """Batches of sentences: all of them each time, or as many as asked for, drawn anew."""
-        rows, size = self.corpus.train, self.options.batch
-        everything = fw.asarray(rows, device=self.options.device)
-        while True:
-            if not size or size >= len(rows):
-                yield everything
-            else:
-                chosen = fw.random.integers(0, len(rows), (size,), generator=self.generator)
-                yield everything[chosen.to(self.options.device)]
+    def next_batch(self) -> Any:
+        """All sentences, or as many as asked for, drawn anew."""
+        size = self.options.batch
+        if not size or size >= len(self.rows):
+            return self.rows
+        chosen = fw.random.integers(0, len(self.rows), (size,), generator=self.generator)
+        return self.rows[chosen.to(self.options.device)]
 
     def train_step(self, batch: Any) -> tuple[float, float]:
         """One step; returns the loss, and how many of the last words were right."""
@@ -173,10 +170,8 @@ def train(run: Run) -> float:
 
     options, started = run.options, time.perf_counter()
     bar = tqdm(total=options.steps, initial=run.step, unit="step", disable=options.quiet)
-    for batch in run.batches():
-        if run.step >= options.steps:
-            break
-        loss, accuracy = run.train_step(batch)
+    while run.step < options.steps:
+        loss, accuracy = run.train_step(run.next_batch())
         if run.step % 50 == 0 or run.step == options.steps:
             bar.set_postfix(loss=f"{loss:.3f}", correct=f"{accuracy:.2f}", refresh=False)
             bar.update(run.step - bar.n)
