@@ -27,7 +27,10 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
     """Values of any kind as a raw array, and the backend it belongs to."""
     found = backend_of(obj)
     if found is None:
-        host = np.asarray(obj)
+        try:
+            host = np.asarray(obj)
+        except ValueError as error:
+            raise ValueError(f"expected numbers or nested lists of equal lengths: {error}") from None
         if host.dtype.kind not in "biufcV" or host.dtype.hasobject:
             raise TypeError(
                 f"expected numbers, nested lists of numbers of equal lengths, or an array; got {type(obj).__name__} "

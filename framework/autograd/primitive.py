@@ -39,7 +39,8 @@ Array = Any
 Rule = Callable[..., Any]
 
 _NOTHING: dict[str, Any] = {}
-_SCALARS = frozenset({int, float, complex, bool, type(None)})
+_NUMBERS = frozenset({int, float, complex, bool})
+_SCALARS = _NUMBERS | {type(None)}
 
 
 class Op:
@@ -52,6 +53,8 @@ class Op:
     view : bool
         Whether the result may share the first argument's memory.
     """
+
+    constants = _SCALARS
 
     def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
         update_wrapper(self, fun)  # type: ignore[arg-type]
@@ -89,7 +92,7 @@ class Op:
                     check_views(x)
             else:
                 raw.append(x)
-                if type(x) not in _SCALARS:
+                if type(x) not in self.constants:
                     plain = False
             bit += bit
         if backend is None or not plain:
@@ -100,12 +103,12 @@ class Op:
         """The arguments with raw arrays made tensors and NumPy's 0-d numbers kept with their dtype."""
         converted = []
         for x in args:
-            found = None if isinstance(x, Variable) or type(x) in _SCALARS else backend_of(x)
+            found = None if isinstance(x, Variable) or type(x) in self.constants else backend_of(x)
             if found is not None:
                 x = make_tensor(found, found.wrap(x))
             elif not isinstance(x, Variable) and isinstance(x, int | float | complex):
                 x = _plain_number(x)
-            elif not isinstance(x, Variable) and x is not None:
+            elif not isinstance(x, Variable) and type(x) not in self.constants:
                 raise TypeError(
                     f"{self.name}: expected a Tensor, an array or a number, got {type(x).__name__}; "
                     "make a Tensor of it with framework.asarray first"
@@ -126,7 +129,7 @@ class Op:
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The library's error, with the operation's name and what it was called with."""
         kinds = ", ".join(f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args)
-        text = str(error).rstrip(".")
+        text = str(error).removeprefix(f"{self.name}: ").strip().rstrip(".")
         try:
             return type(error)(f"{self.name}: {text}; the arguments were {kinds}")
         except TypeError:
@@ -292,6 +295,8 @@ class Unary(Primitive):
 class Binary(Primitive):
     """An operation on two arrays without keywords: the same, with less to look at in each call."""
 
+    constants = _NUMBERS
+
     def __call__(self, x1: Any, x2: Any, /) -> Any:
         """What the base class says."""
         if isinstance(x1, Variable):
@@ -302,11 +307,11 @@ class Binary(Primitive):
                 b = x2.data
                 if x2.requires_grad:
                     needs += 2
-            elif type(x2) in _SCALARS:
+            elif type(x2) in _NUMBERS:
                 b = x2
             else:
                 return super().__call__(x1, x2)
-        elif isinstance(x2, Variable) and type(x1) in _SCALARS:
+        elif isinstance(x2, Variable) and type(x1) in _NUMBERS:
             backend, a, b, needs = x2.backend, x1, x2.data, 2 if x2.requires_grad else 0
         else:
             return super().__call__(x1, x2)
@@ -378,7 +383,7 @@ class OutputGrads(dict[int, Any]):
 
     def filled(self, node: Node, xp: Any) -> tuple[Any, ...]:
         """One gradient for each output, zeros where none came."""
-        device = node.backend.device if hasattr(xp, "Tensor") else None
+        device = node.backend.device if isinstance(next(iter(self.values())), Variable) else None
         return tuple(
             self[i] if i in self else xp.zeros(shape, dtype=node.backend.native_dtype(dtype), device=device)
             for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype))

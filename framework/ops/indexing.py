@@ -19,6 +19,7 @@ def _basic_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
     return xp.getitem(x, key)
 
 
+_basic_getitem.name = "getitem"
 _basic_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
 
 
@@ -27,6 +28,7 @@ def _advanced_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
     return xp.getitem(x, key)
 
 
+_advanced_getitem.name = "getitem"
 _advanced_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
 
 
