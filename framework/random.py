@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from backends import Backend, get_backend
+from backends import get_backend
 from framework.autograd.graph import make_tensor
 from framework.devices import get_default_device
-from framework.dtypes import get_default_dtype
+from framework.dtypes import DType, get_default_dtype
+from framework.ops.transfer import move
 from framework.tensor import Tensor
 
 Array = Any
@@ -135,6 +136,45 @@ def set_state(state: tuple[int, int]) -> None:
 # ------------------------------------------------------------------------------------------ distributions
 
 
+class _Draw:
+    """One draw, its arguments checked: of what shape and dtype, from which generator, and where it is worked out.
+
+    That is where the result goes, unless the library there has no 64-bit words: then on the host.
+    """
+
+    def __init__(self, shape: Shape, kind: DType, device: str | None, generator: Generator | None) -> None:
+        self.target = get_backend(device or get_default_device())
+        self.backend = self.target if "uint64" in self.target.dtype_names() else get_backend("cpu")
+        self.width = kind.itemsize
+        self.dtype = self.backend.native_dtype(kind)
+        self.shape = _checked(shape)
+        self.size = math.prod(self.shape)
+        self.generator = generator or default_generator
+
+    def words(self, n: int) -> Array:
+        return self.generator.bits(n, self.backend.device)
+
+    def tensor(self, values: Array) -> Tensor:
+        values = self.backend.xp.reshape(values, self.shape)
+        if self.target is not self.backend:
+            values = move(values, self.backend, self.target)
+        return make_tensor(self.target, values)  # type: ignore[no-any-return]
+
+
+def _floating(dtype: Any) -> DType:
+    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
+    if kind.kind != "f" or kind.itemsize not in _SIGNIFICANT:
+        raise TypeError(f"expected a real floating dtype such as float32, got {kind}")
+    return kind
+
+
+def _checked(shape: Shape) -> tuple[int, ...]:
+    lengths = tuple([n.__index__() for n in (shape if isinstance(shape, tuple | list) else (shape,))])
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"expected a shape without negative lengths, got {lengths}")
+    return lengths
+
+
 def uniform(
     low: float = 0.0,
     high: float = 1.0,
@@ -175,24 +215,19 @@ def uniform(
     """
     if not low <= high:
         raise ValueError(f"uniform: low must not be above high, got low={low}, high={high}")
-    backend, native, shape = _where(shape, dtype, device)
-    u = _unit(backend, native, _size(shape), generator)
-    if (low, high) != (0.0, 1.0):
-        u = u * (high - low) + low
-    return make_tensor(backend, backend.xp.reshape(u, shape))  # type: ignore[no-any-return]
+    draw = _Draw(shape, _floating(dtype), device, generator)
+    u = _unit(draw, draw.size)
+    return draw.tensor(u if (low, high) == (0.0, 1.0) else u * (high - low) + low)
 
 
-def _unit(backend: Backend, native: Any, n: int, generator: Generator | None) -> Array:
+def _unit(draw: _Draw, n: int) -> Array:
     """``(n,)`` numbers in [0, 1), multiples of the dtype's epsilon over two: exact, so equal everywhere."""
-    xp = backend.xp
-    size = np.dtype(backend.dtype_of(xp.empty((0,), dtype=native))).itemsize
-    keep = _SIGNIFICANT[size]
-    generator = generator or default_generator
-    if size == 8:
-        return xp.astype(generator.bits(n, backend.device) >> (64 - keep), native) * 2.0**-keep
-    words = generator.bits((n + 1) // 2, backend.device)
+    xp, keep = draw.backend.xp, _SIGNIFICANT[draw.width]
+    if draw.width == 8:
+        return xp.astype(draw.words(n) >> (64 - keep), draw.dtype) * 2.0**-keep
+    words = draw.words((n + 1) // 2)
     halves = xp.stack([(words >> (32 - keep)) & (2**keep - 1), words >> (64 - keep)], axis=1)
-    return (xp.astype(xp.reshape(halves, (-1,)), native) * 2.0**-keep)[:n]
+    return (xp.astype(xp.reshape(halves, (-1,)), draw.dtype) * 2.0**-keep)[:n]
 
 
 def normal(
@@ -239,12 +274,12 @@ def normal(
     """
     if not std >= 0:
         raise ValueError(f"normal: std must not be negative, got {std}")
-    backend, native, shape = _where(shape, dtype, device)
-    xp, n = backend.xp, _size(shape)
-    pairs = xp.reshape(_unit(backend, native, n + n % 2, generator), (-1, 2))
+    draw = _Draw(shape, _floating(dtype), device, generator)
+    xp, n = draw.backend.xp, draw.size
+    pairs = xp.reshape(_unit(draw, n + n % 2), (-1, 2))
     radius, angle = xp.sqrt(-2 * xp.log1p(-pairs[:, 0])), 2 * math.pi * pairs[:, 1]
     z = xp.reshape(xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1), (-1,))[:n]
-    return make_tensor(backend, xp.reshape(z * std + mean, shape))  # type: ignore[no-any-return]
+    return draw.tensor(z * std + mean)
 
 
 def integers(
@@ -292,13 +327,11 @@ def integers(
             f"integers: expected {info.min} <= low < high <= {info.max + 1}, the range of {kind}, "
             f"got low={low}, high={high}"
         )
-    backend, native, shape = _where(shape, kind, device, kinds="iu")
-    xp = backend.xp
-    words = (generator or default_generator).bits(_size(shape), backend.device)
+    draw = _Draw(shape, kind, device, generator)
+    xp, words = draw.backend.xp, draw.words(draw.size)
     words = words if high - low == _WORDS else words % (high - low)
-    wide = backend.native_dtype("uint64" if kind.kind == "u" else "int64")
-    values = xp.astype(xp.astype(words, wide) + low, native)
-    return make_tensor(backend, xp.reshape(values, shape))  # type: ignore[no-any-return]
+    wide = draw.backend.native_dtype("uint64" if kind.kind == "u" else "int64")
+    return draw.tensor(xp.astype(xp.astype(words, wide) + low, draw.dtype))
 
 
 def bernoulli(
@@ -352,10 +385,9 @@ def permutation(n: int, *, device: str | None = None, generator: Generator | Non
     >>> sorted(permutation(5).tolist())
     [0, 1, 2, 3, 4]
     """
-    backend, native, (n,) = _where(n, "int64", device, kinds="i")
-    words = (generator or default_generator).bits(n, backend.device)
-    order = backend.xp.argsort(words, stable=True)
-    return make_tensor(backend, backend.xp.astype(order, native, copy=False))  # type: ignore[no-any-return]
+    draw = _Draw(n, np.dtype("int64"), device, generator)
+    order = draw.backend.xp.argsort(draw.words(n), stable=True)
+    return draw.tensor(draw.backend.xp.astype(order, draw.dtype, copy=False))
 
 
 # ---------------------------------------------------------------------------------------- PyTorch's names
@@ -405,20 +437,3 @@ def randint_like(
 
 def _lengths(shape: tuple[Any, ...]) -> Shape:
     return shape[0] if len(shape) == 1 else shape
-
-
-def _where(shape: Shape, dtype: Any, device: str | None, kinds: str = "f") -> tuple[Backend, Any, tuple[int, ...]]:
-    """Backend, its own dtype, and shape of a result, checked."""
-    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
-    if kind.kind not in kinds or kind.itemsize not in (1, 2, 4, 8):
-        raise TypeError(f"expected a real floating dtype such as float32, got {kind}")
-    lengths = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    lengths = tuple(n.__index__() for n in lengths)
-    if any(n < 0 for n in lengths):
-        raise ValueError(f"expected a shape without negative lengths, got {lengths}")
-    backend = get_backend(device or get_default_device())
-    return backend, backend.native_dtype(kind), lengths
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

@@ -89,14 +89,21 @@ def test_the_first_numbers_do_not_depend_on_how_many_follow(draw, dtype):
     np.testing.assert_array_equal(few, many.reshape(-1)[:5])
 
 
+def test_libraries_without_words_of_64_bits_get_the_same_numbers():
+    pytest.importorskip("torch")
+    found = [draws(Generator(9), device=where) for where in ("cpu", "torch")]
+    assert found[0] == found[1]
+    assert fw.rand(2, device="torch").device == "torch"
+
+
 # ---------------------------------------------------------------- state
-def draws(generator):
+def draws(generator, **where):
     return [
-        fw.rand(3, generator=generator).tolist(),
-        fw.randn(2, 3, generator=generator).tolist(),
-        random.integers(9, shape=(5,), generator=generator).tolist(),
-        random.permutation(4, generator=generator).tolist(),
-        fw.bernoulli(0.5, (7,), generator=generator).tolist(),
+        fw.rand(3, generator=generator, **where).tolist(),
+        fw.randn(2, 3, generator=generator, **where).tolist(),
+        random.integers(9, shape=(5,), generator=generator, **where).tolist(),
+        random.permutation(4, generator=generator, **where).tolist(),
+        fw.bernoulli(0.5, (7,), generator=generator, **where).tolist(),
     ]
 
 
