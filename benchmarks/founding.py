@@ -42,10 +42,11 @@ class Tensor:
         self.id = np.random.randint(100) if id is None else id
         self.creators = creators
         self.creation_op = creation_op
-        self.children: dict[int, int] = {}
+        # Keyed by the tensors themselves, so that a parameter holds on to all that ever used it, as there.
+        self.children: dict[Tensor, int] = {}
         self.pull: Callable[[Tensor], Iterator[Tensor]] | None = None
         for creator in creators or ():
-            creator.children[self.id] = creator.children.get(self.id, 0) + 1
+            creator.children[self] = creator.children.get(self, 0) + 1
 
     def all_children_grads_accounted_for(self) -> bool:
         """Whether every use of this tensor has reported its gradient."""
@@ -58,9 +59,9 @@ class Tensor:
         if grad is None:
             grad = Tensor(np.ones_like(self.data))
         if grad_origin is not None:
-            if self.children[grad_origin.id] == 0:
+            if self.children[grad_origin] == 0:
                 raise RuntimeError("cannot backprop more than once")
-            self.children[grad_origin.id] -= 1
+            self.children[grad_origin] -= 1
         self.grad = grad if self.grad is None else self.grad + grad
         if self.pull is not None and (grad_origin is None or self.all_children_grads_accounted_for()):
             # As in the lessons, only these wait for the other uses of what they are made of.
