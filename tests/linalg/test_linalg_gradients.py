@@ -20,6 +20,16 @@ def test_against_finite_differences(row, device):
     shared.check(function, shared.arguments(row), 2, np.random.default_rng(1))
 
 
+@pytest.mark.parametrize(
+    "row", {row.name: row for row in ROWS if "empty" not in row.variant}.values(), ids=lambda row: row.id
+)
+def test_computed_by_another_library(row):
+    """The rules use nothing but the standard: they hold on PyTorch's arrays, which no backend was written for."""
+    pytest.importorskip("torch")
+    function = shared.Function(lambda *x: row(fw, *x), "torch")
+    shared.check(function, shared.arguments(row), 1, np.random.default_rng(1))
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.torch], ids=lambda row: row.id)
 def test_against_pytorch(row):
     shared.test_against_pytorch(row)
