@@ -35,7 +35,7 @@ class GenericBackend(Backend):
         self._native_device = native
         self.xp = Namespace(namespace, native, special=partial(SpecialFunctions, self))
         self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
-        self._numpy = {dtype: np.dtype(name) for name, dtype in self._native.items()}
+        self._numpy: dict[Any, np.dtype[Any]] = {dtype: np.dtype(name) for name, dtype in self._native.items()}
         self._dtype_types = {type(dtype) for dtype in self._numpy}
         self.complex_dtypes = frozenset(dtype for dtype, host in self._numpy.items() if host.kind == "c")
         self.array_type = type(namespace.asarray(0))
@@ -73,7 +73,12 @@ class GenericBackend(Backend):
         return self._numpy[array.dtype]
 
     def native_dtype(self, dtype: Any) -> Any:
-        return dtype if type(dtype) in self._dtype_types else self._native[np.dtype(dtype).name]
+        if type(dtype) in self._dtype_types:
+            return dtype
+        name = np.dtype(dtype).name
+        if name not in self._native:
+            raise TypeError(f"device {self.device!r} has no dtype {name}; it has {', '.join(self._native)}")
+        return self._native[name]
 
     def dtype_names(self) -> tuple[str, ...]:
         return tuple(self._native)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 Array = Any
 
 
 def cross_entropy_forward(
-    backend: Backend,
+    backend: Library,
     logits: Array,
     target: Array,
     weight: Array | None,
@@ -61,7 +61,7 @@ def _target_distribution(xp: Any, x: Array, target: Array, ignore_index: int, la
     return valid * ((1 - label_smoothing) * one_hot + label_smoothing / classes)
 
 
-def cross_entropy_backward(backend: Backend, saved: tuple[Any, ...], g: Array) -> Array:
+def cross_entropy_backward(backend: Library, saved: tuple[Any, ...], g: Array) -> Array:
     """Gradient ``(N, C)`` of ``sum(g * losses)`` in the logits, for ``g`` ``(N,)``."""
     xp = backend.xp
     log_p, q = saved

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 Array = Any
 
 
-def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0) -> None:
+def check_indices(backend: Library, ids: Array, size: int, op: str, low: int = 0) -> None:
     """Refuse indices outside ``[low, size)``.
 
     Parameters
@@ -54,14 +54,14 @@ def bad_index_message(op: str, ids: np.ndarray[Any, Any], low: int, size: int) -
     return f"{op}: index {int(ids[position])}{where} is outside the valid range [{low}, {size})"
 
 
-def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
+def take_rows(backend: Library, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``: ``(V, ...)`` and integers ``(...)`` give ``ids.shape + weight.shape[1:]``."""
     xp = backend.xp
     rows = xp.take(weight, _flat_int64(xp, ids), axis=0)
     return xp.reshape(rows, ids.shape + weight.shape[1:])
 
 
-def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
+def sum_rows(backend: Library, ids: Array, rows: Array) -> tuple[Array, Array]:
     """Add together the rows that have equal ids.
 
     Parameters
@@ -87,14 +87,14 @@ def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
     return xp.astype(xp.take(keys, last), ids.dtype, copy=False), xp.astype(sums, rows.dtype, copy=False)
 
 
-def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
+def scatter_rows(backend: Library, ids: Array, rows: Array, size: int) -> Array:
     """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
     unique, sums = sum_rows(backend, ids, rows)
     return _spread(backend.xp, unique, sums, size)
 
 
 def embedding_bag_forward(
-    backend: Backend,
+    backend: Library,
     weight: Array,
     ids: Array,
     offsets: Array,
@@ -143,7 +143,7 @@ def embedding_bag_forward(
 
 
 def embedding_bag_backward(
-    backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
+    backend: Library, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
 ) -> tuple[tuple[Array, Array] | None, Array | None]:
     """Gradients of ``sum(g * out)`` in the table and in the per-sample weights.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 Array = Any
 
 
 def layer_norm_forward(
-    backend: Backend, x: Array, weight: Array | None, bias: Array | None, eps: float
+    backend: Library, x: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, tuple[Any, ...]]:
     """Rows with mean 0 and variance 1, then scaled and shifted.
 
@@ -48,7 +48,7 @@ def layer_norm_forward(
 
 
 def layer_norm_backward(
-    backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool, bool]
+    backend: Library, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool, bool]
 ) -> tuple[Array | None, Array | None, Array | None]:
     """Gradients of ``sum(g * y)`` in ``x (M, D)``, ``weight (D,)`` and ``bias (D,)``."""
     xp = backend.xp
@@ -66,7 +66,7 @@ def layer_norm_backward(
     return gx, gweight, gbias
 
 
-def rms_norm_forward(backend: Backend, x: Array, weight: Array | None, eps: float) -> tuple[Array, tuple[Any, ...]]:
+def rms_norm_forward(backend: Library, x: Array, weight: Array | None, eps: float) -> tuple[Array, tuple[Any, ...]]:
     """Rows with mean square 1, then scaled.
 
     ``y = x / sqrt(mean(x**2) + eps) * weight`` (Zhang, Sennrich: Root mean square layer normalization, 2019).
@@ -95,7 +95,7 @@ def rms_norm_forward(backend: Backend, x: Array, weight: Array | None, eps: floa
 
 
 def rms_norm_backward(
-    backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
+    backend: Library, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
 ) -> tuple[Array | None, Array | None]:
     """Gradients of ``sum(g * y)`` in ``x (M, D)`` and ``weight (D,)``."""
     xp = backend.xp

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 Array = Any
 
 
 def sgd_step(
-    backend: Backend,
+    backend: Library,
     params: Sequence[Array],
     grads: Sequence[Array],
     buffers: Sequence[Array | None],

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 Array = Any
 
 
-def random_bits(backend: Backend, key: int, counter: int, n: int) -> Array:
+def random_bits(backend: Library, key: int, counter: int, n: int) -> Array:
     """Words of Philox4x64-10, drawn on the host and brought to the device.
 
     Parameters

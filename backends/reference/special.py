@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends._base import Backend
+    from backends._library import Library
 
 
 class SpecialFunctions:
@@ -22,7 +22,7 @@ class SpecialFunctions:
         Import path of the library's own special functions, under SciPy's names.
     """
 
-    def __init__(self, backend: Backend, module: str | None = None) -> None:
+    def __init__(self, backend: Library, module: str | None = None) -> None:
         self._backend = backend
         self._own = module and import_module(module)
 
@@ -36,7 +36,7 @@ def _scipy(name: str) -> Callable[..., Any]:
     return getattr(import_module("scipy.special"), name)  # type: ignore[no-any-return]
 
 
-def _on_host(backend: Backend, function: Callable[..., Any]) -> Callable[..., Any]:
+def _on_host(backend: Library, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function on NumPy arrays, made one on the backend's arrays; numbers pass through."""
 
     @wraps(function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from framework.autograd.engine import accumulate, propagate
@@ -129,7 +130,7 @@ def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
         )
     backend = output.backend
     if seed is None:
-        if output.data.size != 1:
+        if prod(output.data.shape) != 1:
             raise ValueError(
                 f"a gradient can start without a seed only from a single element, not from shape {output.shape}; pass grad= "
                 "of that shape, or reduce with sum() or mean() first"

@@ -13,6 +13,7 @@ then costs what the batch touches, and a row pays when it is next read.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class RowDebt:
         """Bring all rows up to date and forget the past."""
         if self._now:
             xp, size = self.backend.xp, self.array.shape[0]
-            step = max(1, _CHUNK * size // max(1, self.array.size))
+            step = max(1, _CHUNK * size // max(1, prod(self.array.shape)))
             for start in range(0, size, step):
                 part = slice(start, min(start + step, size))
                 self._advance(part, self._seen[part])
