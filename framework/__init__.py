@@ -12,14 +12,11 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from framework import autograd as autograd
 from framework import cuda as cuda
-from framework import fft as fft
-from framework import linalg as linalg
 from framework import random as random
-from framework import special as special
 from framework.autograd import enable_grad as enable_grad
 from framework.autograd import is_grad_enabled as is_grad_enabled
 from framework.autograd import no_grad as no_grad
@@ -212,18 +209,34 @@ from framework.random import randint_like as randint_like
 from framework.random import randn as randn
 from framework.random import randn_like as randn_like
 from framework.random import randperm as randperm
-from framework.serialization import load as load
-from framework.serialization import save as save
 from framework.tensor import Tensor as Tensor
+
+if TYPE_CHECKING:
+    from framework import data as data
+    from framework import dialects as dialects
+    from framework import fft as fft
+    from framework import linalg as linalg
+    from framework import metrics as metrics
+    from framework import nn as nn
+    from framework import optim as optim
+    from framework import special as special
+    from framework.serialization import load as load
+    from framework.serialization import save as save
 
 newaxis = None
 __version__ = "0.1.0"
 
-_PACKAGES = ("data", "dialects", "metrics", "nn", "optim", "training")
+_LATER = ("data", "dialects", "fft", "linalg", "metrics", "nn", "optim", "special", "training", "viz")
 
 
-def __getattr__(name: str) -> ModuleType:
-    """``fw.nn`` and its like: packages that stand on this one, imported when first used."""
-    if name in _PACKAGES:
+def __getattr__(name: str) -> Any:
+    """``fw.nn`` and its like, and ``save`` and ``load``: imported when first used, so that importing stays quick."""
+    if name in _LATER:
         return import_module(f"framework.{name}")
+    if name in ("save", "load"):
+        return getattr(import_module("framework.serialization"), name)
     raise AttributeError(f"module 'framework' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, "save", "load"})
