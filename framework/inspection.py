@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,8 +54,7 @@ def can_cast(from_: Any, to: Any, /) -> bool:
     return bool(np.can_cast(np.dtype(_dtype_or_number(from_)), np.dtype(to)))
 
 
-@dataclass(frozen=True)
-class FloatInfo:
+class FloatInfo(NamedTuple):
     """Limits of a floating dtype, as Python floats; of a complex one, those of its parts."""
 
     bits: int
