@@ -82,7 +82,7 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Array:
 
 def _pow_base(xp: Any, g: Array, x1: Array, x2: Any) -> Array:
     if isinstance(x2, int | float | complex):
-        return g * 0 if x2 == 0 else g * x2 * x1 ** (x2 - 1)
+        return xp.zeros_like(g) if x2 == 0 else g * x2 * x1 ** (x2 - 1)
     zero = x2 == 0
     return g * x2 * xp.pow(x1, xp.where(zero, xp.ones_like(x2), x2) - 1)
 
@@ -169,7 +169,7 @@ def sign(xp: Any, x: Array, /) -> Array:
 def _sign_rule(xp: Any, g: Array, y: Array, x: Array) -> Array:
     """Of a complex sign only the turn counts: the part of g at right angles to y, over abs(x)."""
     if not xp.isdtype(x.dtype, "complex floating"):
-        return g * 0
+        return xp.zeros_like(g)
     size = xp.abs(x)
     inverse = xp.where(size == 0, xp.zeros_like(size), 1 / xp.where(size == 0, xp.ones_like(size), size))
     return (g - y * xp.real(xp.conj(y) * g)) * inverse

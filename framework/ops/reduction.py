@@ -59,14 +59,9 @@ def mean(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> 
 
 mean.defvjp(
     lambda xp, g, shape, axis, keepdims: xp.broadcast_to(
-        restore(xp, g / max_(count(shape, axis), 1), shape, axis, keepdims), shape
+        restore(xp, g / (count(shape, axis) or 1), shape, axis, keepdims), shape
     ),
 )
-
-
-def max_(a: int, b: int) -> int:
-    """The larger of two Python integers, whose built-in is shadowed here."""
-    return a if a > b else b
 
 
 def _share_among_ties(xp: Any, g: Array, y: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
