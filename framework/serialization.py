@@ -101,7 +101,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         raise ValueError("save: what lies beside the tensors takes over 50 MB as JSON; put large data into tensors")
     # Hugging Face's loaders refuse files that do not name their layout; names and layouts here are PyTorch's.
     content = library.save(encoder.tensors, metadata={"format": "pt", METADATA_KEY: description})
-    _write_whole(target, content)
+    write_whole(target, content)
 
 
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
@@ -353,7 +353,7 @@ def _cause(library_says: str, start: bytes) -> str:
     return f"{words} ({library_says})"
 
 
-def _write_whole(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write the file, or leave everything as it was."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -1,5 +1,8 @@
 """Data sets, the order in which they are visited, batches, and text."""
 
+from framework.data.babi import download_babi as download_babi
+from framework.data.babi import read_babi as read_babi
+from framework.data.babi import read_babi_lines as read_babi_lines
 from framework.data.collate import default_collate as default_collate
 from framework.data.collate import default_convert as default_convert
 from framework.data.collate import pad_collate as pad_collate
@@ -10,11 +13,19 @@ from framework.data.dataset import Subset as Subset
 from framework.data.dataset import TensorDataset as TensorDataset
 from framework.data.dataset import random_split as random_split
 from framework.data.loader import DataLoader as DataLoader
+from framework.data.mnist import load_mnist as load_mnist
+from framework.data.mnist import read_idx as read_idx
+from framework.data.reviews import load_reviews as load_reviews
+from framework.data.reviews import read_sentences as read_sentences
 from framework.data.samplers import BatchSampler as BatchSampler
 from framework.data.samplers import BucketSampler as BucketSampler
 from framework.data.samplers import RandomSampler as RandomSampler
 from framework.data.samplers import Sampler as Sampler
 from framework.data.samplers import SequentialSampler as SequentialSampler
 from framework.data.samplers import WeightedRandomSampler as WeightedRandomSampler
+from framework.data.text import Vocabulary as Vocabulary
+from framework.data.text import tokenize as tokenize
+from framework.data.vectors import WordVectors as WordVectors
+from framework.data.vectors import load_vectors as load_vectors
 from framework.data.workers import WorkerInfo as WorkerInfo
 from framework.data.workers import get_worker_info as get_worker_info

@@ -52,7 +52,7 @@ SCORES = {
 }
 
 
-# ------------------------------------------------------------------------------------------------ scikit-learn's numbers
+# ------------------------------------------------------------------------------------------ scikit-learn's numbers
 @pytest.mark.parametrize("zero_division", [0, 1, math.nan])
 @pytest.mark.parametrize("average", ["micro", "macro", "weighted", None])
 @pytest.mark.parametrize("name", SCORES)
