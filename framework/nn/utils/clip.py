@@ -1,0 +1,120 @@
+"""Bound gradients between ``backward`` and the optimizer's step; row-sparse ones stay row-sparse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.modes import no_grad
+from framework.autograd.rows import RowSparse
+from framework.creation import asarray
+from framework.linalg import vector_norm
+from framework.ops.elementwise import isfinite
+from framework.ops.manipulation import stack
+from framework.tensor import Tensor
+
+
+@no_grad()
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients by one factor so that their norm, taken together, is at most ``max_norm``.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor, or one
+        Those without a gradient are passed over. A generator may be given.
+    max_norm : float
+        The largest norm that is let be.
+    norm_type : float
+        Which norm: 2, or another p, or ``inf``.
+    error_if_nonfinite : bool
+        Raise if the norm is infinite or not a number, before anything is changed; this waits for the device.
+
+    Returns
+    -------
+    Tensor
+        The norm before, of shape (), on the device of the first gradient.
+
+    Raises
+    ------
+    RuntimeError
+        If ``error_if_nonfinite`` and the norm is not finite.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> w = fw.Tensor([1.0, 1.0], requires_grad=True)
+    >>> (w * fw.Tensor([3.0, 4.0])).sum().backward()
+    >>> clip_grad_norm_([w], 1.0)
+    Tensor(5.)
+    >>> [round(g, 3) for g in w.grad.tolist()]
+    [0.6, 0.8]
+    """
+    arrays = [_values(p) for p in _with_grad(parameters)]
+    if not arrays:
+        return asarray(0.0)
+    device = arrays[0].device
+    norms = [vector_norm(g, ord=norm_type).to(device) for g in arrays]
+    norm: Tensor = vector_norm(stack([n.to(norms[0].dtype) for n in norms]), ord=norm_type)
+    if error_if_nonfinite and not isfinite(norm).item():
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm of order {norm_type} of the gradients is {norm.item()}; find its origin with "
+            "framework.autograd.detect_anomaly, or pass error_if_nonfinite=False to go on"
+        )
+    factor = (max_norm / (norm + 1e-6)).clip(max=1.0)
+    for g in arrays:
+        scaled = g.data
+        scaled *= factor.to(g.device).to(g.dtype).data
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Bring every entry of the gradients into ``[-clip_value, clip_value]``.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor, or one
+        Those without a gradient are passed over.
+    clip_value : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If ``clip_value`` is negative or not a number.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> w = fw.Tensor([1.0, 1.0], requires_grad=True)
+    >>> (w * fw.Tensor([3.0, -0.5])).sum().backward()
+    >>> clip_grad_value_([w], 1.0)
+    >>> w.grad
+    Tensor([ 1. , -0.5])
+    """
+    bound = float(clip_value)
+    if math.isnan(bound) or bound < 0:
+        raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
+    for p in _with_grad(parameters):
+        g = _values(p)
+        g.data[...] = g.clip(-bound, bound).data
+
+
+def _with_grad(parameters: Any) -> list[Any]:
+    given = [parameters] if isinstance(parameters, Variable) else list(parameters)
+    for p in given:
+        if not isinstance(p, Variable):
+            raise TypeError(f"expected tensors, got {type(p).__name__}")
+    return [p for p in given if p._grad is not None]
+
+
+def _values(p: Any) -> Any:
+    """The gradient's values, sharing its memory: all of them, or the rows that are not zero."""
+    g = p._grad
+    return make_tensor(p.backend, g.coalesce().rows) if type(g) is RowSparse else g.detach()

@@ -1,0 +1,111 @@
+"""What all schedules share: a count of steps, and a rate for each group that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from framework.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class of schedules.
+
+    A rate follows from the number of steps alone, not from the rate before: so nothing adds up, and a schedule
+    resumed from its number goes on exactly.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose groups get the rates. Their rates at the first schedule's making are the base rates.
+    last_epoch : int
+        Steps made before, less one; -1 to begin.
+
+    Attributes
+    ----------
+    last_epoch : int
+        Steps made so far.
+    base_lrs : list of float
+        The rate that each group began with.
+
+    Raises
+    ------
+    TypeError
+        If ``optimizer`` is none.
+    """
+
+    _kept: ClassVar[tuple[str, ...]] = ("last_epoch", "base_lrs")
+    """Attributes that a checkpoint stores."""
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{self._name}: expected an Optimizer, got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self.step()
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def rate(self, base: float, t: int, group: int) -> float:
+        """The rate after ``t`` steps of the group with this number, which began with ``base``."""
+        raise NotImplementedError(f"{self._name} must define rate()")
+
+    def step(self) -> None:
+        """Go on by one step and set the groups' rates."""
+        self.go_to(self.last_epoch + 1)
+
+    def go_to(self, t: int) -> None:
+        """Set the groups' rates to those after ``t`` steps."""
+        rates = [self.rate(base, t, i) for i, base in enumerate(self.base_lrs)]
+        self.last_epoch = t
+        for group, lr in zip(self.optimizer.param_groups, rates):
+            group["lr"] = lr
+
+    def get_last_lr(self) -> list[float]:
+        """The groups' present rates."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint stores: numbers and lists of them."""
+        return {name: getattr(self, name) for name in self._kept}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned; the rates themselves are in the optimizer's state.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing, or the number of groups is another; nothing is changed then.
+        """
+        missing = [name for name in self._kept if name not in state_dict]
+        if missing:
+            raise ValueError(f"{self._name}: the saved state lacks {missing[0]!r}; it has {', '.join(state_dict)}")
+        groups = state_dict.get("base_lrs", self.optimizer.param_groups)
+        if len(groups) != len(self.optimizer.param_groups):
+            raise ValueError(
+                f"{self._name}: the saved state has {len(groups)} groups, the optimizer {len(self.optimizer.param_groups)}"
+            )
+        for name in self._kept:
+            value = state_dict[name]
+            setattr(self, name, list(value) if isinstance(value, list | tuple) else value)
+
+
+def per_group(name: str, what: str, value: Any, optimizer: Optimizer) -> list[Any]:
+    """One value for each group, of one for all or of a list."""
+    count = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, Sequence) else [value] * count
+    if len(values) != count:
+        raise ValueError(f"{name}: expected one {what} or {count}, one for each group, got {len(values)}")
+    return values
+
+
+def at_least_one(name: str, what: str, value: int) -> int:
+    """The value, which must be an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: {what} must be an integer of at least 1, got {value!r}")
+    return value
