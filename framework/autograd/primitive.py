@@ -10,7 +10,8 @@
 
 There is one rule for each array argument, or None where there is no gradient. A rule gets the namespace and
 the gradient of the output, and asks **by name** for what else it needs: ``y`` the output, an argument of the
-function, a keyword, ``shape`` the shape of the argument it belongs to. What no rule asks for is not kept.
+function, a keyword, ``shape`` the shape of the argument it belongs to; of an operation on any number of
+arrays ``i``, the argument's position, and ``args``, all of them. What no rule asks for is not kept.
 
 Rules are written as for real numbers. For complex ones PyTorch's convention holds (the gradient is that of a
 real loss with respect to the conjugate), which for holomorphic functions means: conjugate the incoming
@@ -159,14 +160,19 @@ class Primitive(Op):
         self._names = code.co_varnames[1 : code.co_argcount]
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
         self._variadic = bool(code.co_flags & 0x04)
-        self._rules: tuple[tuple[Rule, tuple[str, ...]] | None, ...] = ()
+        self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self._differentiable = 0
         self._keep: dict[int, tuple[tuple[bool, ...] | bool, bool]] = {}
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
-        self._rules = tuple(rule and (rule, rule.__code__.co_varnames[2 : rule.__code__.co_argcount]) for rule in rules)
+        self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
         self._differentiable = -1 if self._variadic else sum(1 << i for i, rule in enumerate(rules) if rule)
+
+    def _sources(self, rule: Rule) -> tuple[int | str, ...]:
+        """Where what the rule asks for is found: an argument's position, -1 for the output, or else the name."""
+        asked = rule.__code__.co_varnames[2 : rule.__code__.co_argcount]
+        return tuple(-1 if n == "y" else self._names.index(n) if n in self._names else n for n in asked)
 
     @property
     def differentiable(self) -> bool:
@@ -227,12 +233,12 @@ class Primitive(Op):
 
     def _plan(self, needs: int, count: int) -> tuple[tuple[bool, ...] | bool, bool]:
         """Which arguments, and whether the output, the rules of the wanted gradients ask for."""
-        asked: set[str] = set()
+        asked: set[int | str] = set()
         for i in range(count):
             rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
-        keep = (True,) * count if self._variadic and "args" in asked else tuple(name in asked for name in self._names)
-        plan = (all(keep) or (keep if any(keep) else False), "y" in asked)
+        keep = tuple(i in asked for i in range(len(self._names)))
+        plan = ("args" in asked or (any(keep) and (all(keep) or keep)), -1 in asked)
         if not self._variadic:
             self._keep[needs] = plan
         return plan
@@ -251,26 +257,24 @@ class Primitive(Op):
             if edge is None:
                 grads.append(None)
                 continue
-            rule, names = self._rules[0 if self._variadic else i]  # type: ignore[misc]
+            rule, sources = self._rules[0 if self._variadic else i]  # type: ignore[misc]
             values = []
-            for name in names:
-                if name == "y":
-                    values.append(y)
-                elif name == "shape":
-                    values.append(tuple(edge.shape))
-                elif name in self._names:
-                    values.append(args[self._names.index(name)])
-                elif name in node.kwargs:
-                    values.append(node.kwargs[name])
-                elif name == "i":
-                    values.append(i)
-                elif name == "args":
-                    values.append(args)
+            for source in sources:
+                if type(source) is int:
+                    values.append(y if source < 0 else args[source])
                 else:
-                    values.append(self._defaults[name])
+                    values.append(args if source == "args" else self._context(node, i, str(source)))
             part = rule(xp, g, *values)
             grads.append(xp.conj(part) if conjugate else part)
         return grads
+
+    def _context(self, node: Node, i: int, name: str) -> Any:
+        """What a rule asks for besides the output and the arguments."""
+        if name == "shape":
+            return tuple(node.inputs[i].shape)  # type: ignore[union-attr]
+        if name == "i":
+            return i
+        return node.kwargs[name] if name in node.kwargs else self._defaults[name]
 
 
 class Unary(Primitive):

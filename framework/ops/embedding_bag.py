@@ -57,7 +57,7 @@ def _composite(weight: Any, ids: Any, offsets: Any, factors: Any, *, mode: str, 
             backend, backend.xp.zeros((len(starts), weight.shape[1]), dtype=weight.data.dtype)
         )
     places = np.minimum(starts[:, None] + np.arange(width), n - 1)
-    valid: np.ndarray[Any, Any] = np.arange(width) < lengths[:, None]
+    valid: Any = np.arange(width) < lengths[:, None]
     if padding_idx is not None:
         valid &= backend.to_numpy(ids.data)[places] != padding_idx
     index = make_tensor(backend, backend.asarray(places))
