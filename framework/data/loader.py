@@ -18,7 +18,7 @@ from framework.devices import get_default_device
 from framework.random import Generator, default_generator
 from framework.tensor import Tensor
 
-STATE_KEYS = ("epoch", "batch", "start", "generator", "samples")
+STATE_KEYS = ("epoch", "batch", "start", "generator", "samples", "batches")
 
 
 class DataLoader:
@@ -143,6 +143,7 @@ class DataLoader:
             "start": None if self._start is None else list(self._start),
             "generator": None if generator is None else list(generator.get_state()),
             "samples": self._samples(),
+            "batches": self._number_of_batches(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -159,10 +160,9 @@ class DataLoader:
             If the state is not such a dict or does not fit this loader; nothing is changed then.
         """
         _check_state(state)
-        if state["samples"] != self._samples():
-            raise ValueError(
-                f"DataLoader: the position belongs to {state['samples']} samples, this loader has {self._samples()}"
-            )
+        for key, mine in (("samples", self._samples()), ("batches", self._number_of_batches())):
+            if state[key] != mine:
+                raise ValueError(f"DataLoader: the position belongs to {state[key]} {key}, this loader has {mine}")
         generator = self._generator
         if (generator is None) != (state["generator"] is None):
             raise ValueError(
@@ -187,6 +187,9 @@ class DataLoader:
 
     def _samples(self) -> int | None:
         return None if self._is_stream else len(self.dataset)
+
+    def _number_of_batches(self) -> int | None:
+        return len(self._order) if hasattr(self._order, "__len__") else None
 
     # -------------------------------------------------------------------------------------------- fetching
     def _draw(self) -> Iterator[Any]:
@@ -288,10 +291,13 @@ def _check_state(state: Any) -> None:
         raise ValueError(f"DataLoader: the position lacks {', '.join(map(repr, missing))}")
     if unexpected := sorted(set(map(str, state)) - set(STATE_KEYS)):
         raise ValueError(f"DataLoader: the position has unexpected keys {', '.join(map(repr, unexpected))}")
-    for key in ("epoch", "batch"):
-        natural(f"DataLoader: the position's {key!r}", state[key])
+    for key in ("epoch", "batch", "samples", "batches"):
+        if state[key] is not None or key in ("epoch", "batch"):
+            natural(f"DataLoader: the position's {key!r}", state[key])
     for key in ("start", "generator"):
         _check_generator_state(key, state[key])
+    if state["batches"] is not None and state["batch"] > state["batches"]:
+        raise ValueError(f"DataLoader: the position is batch {state['batch']} of {state['batches']}")
     if state["batch"] and state["start"] is None:
         raise ValueError("DataLoader: the position is within an epoch, but 'start' is None")
 

@@ -341,7 +341,7 @@ def test_a_position_goes_through_a_checkpoint(tmp_path):
     assert run(resumed, 5)[0] == expected[4:]
 
 
-GOOD = {"epoch": 0, "batch": 1, "start": [1, 0], "generator": [1, 5], "samples": 23}
+GOOD = {"epoch": 0, "batch": 1, "start": [1, 0], "generator": [1, 5], "samples": 23, "batches": 6}
 BAD_STATES = {
     "no dict": ([], TypeError, "got list"),
     "a key missing": ({key: GOOD[key] for key in GOOD if key != "start"}, ValueError, "lacks 'start'"),
@@ -350,6 +350,9 @@ BAD_STATES = {
     "half a batch": ({**GOOD, "batch": 0.5}, TypeError, "'batch' must be an integer"),
     "epoch of text": ({**GOOD, "epoch": "1"}, TypeError, "'epoch' must be an integer"),
     "other samples": ({**GOOD, "samples": 24}, ValueError, "belongs to 24 samples, this loader has 23"),
+    "other batches": ({**GOOD, "batches": 12}, ValueError, "belongs to 12 batches, this loader has 6"),
+    "a batch beyond the end": ({**GOOD, "batch": 7}, ValueError, "batch 7 of 6"),
+    "batches of text": ({**GOOD, "batches": "6"}, TypeError, "'batches' must be an integer"),
     "a stream's": ({**GOOD, "samples": None}, ValueError, "belongs to None samples"),
     "one that does not shuffle": ({**GOOD, "generator": None}, ValueError, "shuffles"),
     "half a generator": ({**GOOD, "generator": [1]}, ValueError, "a seed and an offset"),
