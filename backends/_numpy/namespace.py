@@ -29,6 +29,11 @@ def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool 
     return np.flip(ordered, axis=axis) if descending else ordered
 
 
+def sum(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """Sum over axes, without the detours that ``numpy.sum`` takes for arguments we never pass."""
+    return np.add.reduce(x, axis, dtype, None, keepdims)
+
+
 def unique_values(x: Array, /) -> Array:
     """The distinct values in ascending order, which NumPy's own ``unique_values`` does not promise."""
     return np.unique(x, equal_nan=False)
@@ -36,4 +41,4 @@ def unique_values(x: Array, /) -> Array:
 
 def einsum(equation: str, *operands: Array) -> Array:
     """Einstein summation, through matrix products where the operands are large enough to gain by it."""
-    return np.einsum(equation, *operands, optimize=sum(x.size for x in operands) > _SMALL)
+    return np.einsum(equation, *operands, optimize=max(x.size for x in operands) > _SMALL)

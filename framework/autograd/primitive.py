@@ -181,7 +181,10 @@ class Primitive(Op):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the base class says."""
-        backend, raw, needs = self.unwrap(args)
+        if len(args) == 1 and isinstance(x := args[0], Variable) and not mixed:
+            backend, raw, needs = x.backend, [x.data], 1 if x.requires_grad else 0
+        else:
+            backend, raw, needs = self.unwrap(args)
         if kwargs and kwargs.get("dtype") is not None:
             kwargs["dtype"] = native = backend.native_dtype(kwargs["dtype"])
             if needs and backend.xp.isdtype(native, ("bool", "integral")):
@@ -195,19 +198,25 @@ class Primitive(Op):
         if needs and mode.grad:
             needs &= self._differentiable
             if needs:
-                return self._record(backend, args, raw, kwargs, needs, y)
+                return self._record(backend, edges(args, needs), raw, kwargs, needs, y)
         if type(y) is tuple:
             return tuple([make_tensor(backend, part) for part in y])
         return make_tensor(backend, y)
 
     def _record(
-        self, backend: Backend, args: Sequence[Any], raw: Sequence[Any], kwargs: dict[str, Any], needs: int, y: Any
+        self,
+        backend: Backend,
+        inputs: tuple[Edge, ...],
+        raw: Sequence[Any],
+        kwargs: dict[str, Any],
+        needs: int,
+        y: Any,
     ) -> Any:
         keep, keep_y = self._keep.get(needs) or self._plan(needs, len(raw))
         node = Node()
         node.op = self
         node.backend = backend
-        node.inputs = edges(args, needs)
+        node.inputs = inputs
         if keep is True:
             node.args = raw
         elif not keep:
@@ -292,8 +301,13 @@ class Unary(Primitive):
         if type(y) is not backend.array_type:
             y = backend.wrap(y)
         if x.requires_grad and self._differentiable and mode.grad:
-            return self._record(backend, (x,), (a,), _NOTHING, 1, y)
-        return make_tensor(backend, y)
+            return self._record(backend, (x.node or x,), (a,), _NOTHING, 1, y)
+        t = new(result_class[0])
+        t.data = y
+        t.backend = backend
+        t.node = None
+        t.requires_grad = False
+        return t
 
 
 class Binary(Primitive):
@@ -330,8 +344,14 @@ class Binary(Primitive):
         if needs and mode.grad:
             needs &= self._differentiable
             if needs:
-                return self._record(backend, (x1, x2), (a, b), _NOTHING, needs, y)
-        return make_tensor(backend, y)
+                inputs = ((x1.node or x1) if needs & 1 else None, (x2.node or x2) if needs & 2 else None)
+                return self._record(backend, inputs, (a, b), _NOTHING, needs, y)
+        t = new(result_class[0])
+        t.data = y
+        t.backend = backend
+        t.node = None
+        t.requires_grad = False
+        return t
 
 
 def _plain_number(x: complex) -> complex:
