@@ -31,7 +31,7 @@ def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool 
 
 def sum(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum over axes, without the detours that ``numpy.sum`` takes for arguments we never pass."""
-    return np.add.reduce(x, axis, dtype, None, keepdims)
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def unique_values(x: Array, /) -> Array:
