@@ -13,6 +13,7 @@ import numpy as np
 Array = Any
 
 _SMALL = 2**12
+_add: Any = np.add
 
 
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
@@ -31,7 +32,7 @@ def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool 
 
 def sum(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum over axes, without the detours that ``numpy.sum`` takes for arguments we never pass."""
-    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    return _add.reduce(x, axis, dtype, None, keepdims)
 
 
 def unique_values(x: Array, /) -> Array:
