@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = Any
 
+_FEW_VALUES = 1 << 13
+"""Up to so many, adding them one by one is done before a sparse matrix is made."""
+
 
 def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0) -> None:
     """Raise unless ``low <= ids < size``; the message names the first index outside, and its position."""
@@ -41,13 +44,16 @@ def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
 
 def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
     """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
+    ids = ids.astype(np.intp, copy=False)
+    if rows.dtype.kind == "f" and rows.size <= _FEW_VALUES:
+        width = rows.shape[1]
+        places = (ids[:, None] * width + np.arange(width)).reshape(-1)
+        sums = np.bincount(places, rows.reshape(-1), size * width)
+        return sums.reshape(size, width).astype(rows.dtype, copy=False)
     wide = _widen(rows)
-    # Below this size a product with a dense one-hot matrix takes half as long; zeros times inf would spread NaN.
-    if size * len(ids) <= 1 << 16 and np.isfinite(wide).all():
-        return ((np.arange(size)[:, None] == ids).astype(wide.dtype) @ wide).astype(rows.dtype, copy=False)
     from scipy.sparse import csc_array
 
-    columns = (np.ones(len(ids), wide.dtype), ids.astype(np.intp, copy=False), np.arange(len(ids) + 1))
+    columns = (np.ones(len(ids), wide.dtype), ids, np.arange(len(ids) + 1))
     return (csc_array(columns, shape=(size, len(ids))) @ wide).astype(rows.dtype, copy=False)
 
 

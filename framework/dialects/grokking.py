@@ -26,6 +26,7 @@ back; a tensor does not hold on to what was made of it.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,6 +34,7 @@ import numpy as np
 
 import framework as fw
 from framework import nn, optim
+from framework.ops.rnn_cell import rnn_cell
 
 __all__ = [
     "SGD", "CrossEntropyLoss", "Embedding", "Layer", "Linear", "MSELoss", "RNNCell", "Relu", "Sequential", "Sigmoid", "Tanh",
@@ -54,6 +56,7 @@ _INEXACT = frozenset({"sigmoid", "tanh", "cross_entropy"})
 _MORE_THAN_ONCE = "cannot backprop more than once through the same part of a graph; compute the result anew before each backward()"
 
 _Children = dict[int, int]
+_Use = tuple[_Children, int]
 
 
 class _Place:
@@ -73,7 +76,7 @@ class _Place:
 
     __slots__ = ("children", "closed", "forced", "grad", "twins", "uses")
 
-    def __init__(self, uses: list[tuple[_Children, int]]) -> None:
+    def __init__(self, uses: list[_Use]) -> None:
         self.children: _Children = {}
         self.uses = uses
         self.twins: list[_Place] = []
@@ -155,9 +158,10 @@ class Tensor:
     """
 
     _values: fw.Tensor
+    _later: Callable[[], fw.Tensor]
     _creators: Any = None
     _shown: Tensor | None = None
-    _zeroed = _borrowed = False
+    _zeroed = _borrowed = _exposed = False
 
     def __init__(
         self,
@@ -182,17 +186,20 @@ class Tensor:
     def _hold(self, values: fw.Tensor, autograd: bool) -> None:
         """Own these values: as whole numbers, which become floats when first computed with, or as they are."""
         self._whole: fw.Tensor | None = None
-        self._wanted = autograd
         if values.dtype.kind in "iub":
             self._whole = values
+            self._later = lambda: _as_floats(values).requires_grad_(autograd)
         else:
             self._values = values.requires_grad_(autograd)
 
     def __getattr__(self, name: str) -> Any:
         if name != "_values":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self._values = _as_floats(self._whole).requires_grad_(self._wanted)
-        return self._values
+        with fw.enable_grad():
+            self._values = values = self._later()
+        if self._creators is not None and values.requires_grad:
+            values.register_hook(self._place)
+        return values
 
     def _take_place(self, id: int, creation_op: str | None, creators: list[Tensor] | None) -> None:
         self.id = id
@@ -206,6 +213,8 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The values as an array of the device's library."""
+        _compute_pending()
+        self._exposed = True
         if self._whole is not None:
             return self._whole.data
         if self._borrowed:
@@ -215,7 +224,7 @@ class Tensor:
 
     @data.setter
     def data(self, values: Any) -> None:
-        if values is self.data:
+        if values is self.data:  # as after an operator that works in place
             return
         fresh = fw.asarray(_as_array(values), device=self.device)
         self._values.data = _as_floats(fresh).data
@@ -396,11 +405,9 @@ class Tensor:
         if target.ndim != 1 or logits.ndim != 2:
             target = target.reshape(-1)
             logits = logits.reshape(target.size, -1)
-        out = _result("cross_entropy", nn.functional.cross_entropy(logits, target), [self])
-        if out.autograd:
-            count = target.size
-            out._values.register_hook(lambda g: g * count)
-        return out
+        loss = nn.functional.cross_entropy(logits, target, reduction="sum")
+        loss.data = loss.data / target.size
+        return _result("cross_entropy", loss, [self])
 
     def _beside(self, other: Tensor) -> fw.Tensor:
         """The values as they are, on the other's device."""
@@ -433,13 +440,12 @@ def _result(op: str, values: fw.Tensor, creators: list[Tensor]) -> Tensor:
 
 
 def _compound(
-    op: str, values: fw.Tensor, id: int, uses: list[tuple[_Children, int]], creators: Callable[[Tensor], list[Tensor]]
+    op: str, values: Callable[[], fw.Tensor], id: int, uses: list[_Use], creators: Callable[[Tensor], list[Tensor]]
 ) -> Tensor:
-    """A result of several of the lessons' operations, whose creators are made when someone looks at them."""
-    out = _wrap(values, id)
-    if values.requires_grad:
-        out.creation_op, out._creators, out._place = op, creators, _Place(uses)
-        values.register_hook(out._place)
+    """A result of several of the lessons' operations, to be computed and taken apart when someone looks."""
+    out = Tensor.__new__(Tensor)
+    out.id, out.creation_op, out._creators = id, op, creators
+    out._whole, out._later, out._place = None, values, _Place(uses)
     return out
 
 
@@ -452,6 +458,25 @@ def _creator(child: Tensor, op: str, values: fw.Tensor, id: int, creators: Any) 
     if child._place.grad is not None:
         out._place.follow(child._place)
     return out
+
+
+_pending: list[weakref.ref[Tensor]] = []
+
+
+def _put_off(out: Tensor, inputs: list[Tensor]) -> None:
+    """Compute a result later, if no one could have changed by then what it is made of."""
+    if any(x._exposed for x in inputs) or not fw.is_grad_enabled():
+        out._floats()
+    else:
+        _pending.append(weakref.ref(out))
+
+
+def _compute_pending() -> None:
+    """Compute what was put off and is still wanted, before someone may change what it is made of."""
+    while _pending:
+        out = _pending.pop()()
+        if out is not None:
+            out._floats()
 
 
 def _again(op: str | None, creators: list[Tensor], shape: tuple[int, ...]) -> fw.Tensor:
@@ -511,6 +536,7 @@ class Linear(Layer):
 
     def __init__(self, n_inputs: int, n_outputs: int, bias: bool = True, *, device: str | None = None) -> None:
         super().__init__()
+        self._view: tuple[Any, fw.Tensor] | None = None
         self.use_bias = bias
         weight = np.random.randn(n_inputs, n_outputs) * np.sqrt(2.0 / n_inputs)
         self.weight = Tensor(weight, autograd=True, device=device)
@@ -523,27 +549,39 @@ class Linear(Layer):
         """Map (N, n_inputs) to (N, n_outputs)."""
         if not self.use_bias:
             return input.mm(self.weight)
-        ids = np.random.randint(100, size=3).tolist()
-        product = self._product(input)
-        values = product + self.bias._floats()
-        return _compound("add", values, ids[2], self._uses(input, ids), self._creators(input, product, ids))
+        affine = _Affine(self, input, np.random.randint(100, size=3).tolist())
+        out = _compound("add", affine.values, affine.ids[2], affine.uses, affine.creators)
+        _put_off(out, [input, *self.parameters])
+        return out
 
-    def _product(self, input: Tensor) -> fw.Tensor:
-        return input._floats() @ self.weight._floats()
 
-    def _uses(self, input: Tensor, ids: list[int]) -> list[tuple[_Children, int]]:
-        """Who is used by the product and the expanded bias, with their ids."""
-        return [(input.children, ids[0]), (self.weight.children, ids[0]), (self.bias.children, ids[1])]
+    def _transposed(self) -> fw.Tensor:
+        """The weight in the main API's layout: a view, made anew when another array has been assigned."""
+        weight = self.weight._floats()
+        if self._view is None or self._view[0] is not weight.data or not self._view[1].requires_grad:
+            self._view = (weight.data, weight.T)
+        return self._view[1]
 
-    def _creators(self, input: Tensor, product: fw.Tensor, ids: list[int]) -> Callable[[Tensor], list[Tensor]]:
-        def creators(out: Tensor) -> list[Tensor]:
-            rows = _expand(self.bias._floats(), 0, product.shape[0])
-            return [
-                _creator(out, "mm", product, ids[0], [input, self.weight]),
-                _creator(out, "expand_0", rows, ids[1], [self.bias]),
-            ]
 
-        return creators
+class _Affine:
+    """One use of a linear layer: ``product`` the matrix product, ``ids`` those of it, of the expanded bias and of the sum."""
+
+    def __init__(self, layer: Linear, input: Tensor, ids: list[int]) -> None:
+        self.layer, self.input, self.ids = layer, input, ids
+        input._floats()
+        self.uses = [(input.children, ids[0]), (layer.weight.children, ids[0]), (layer.bias.children, ids[1])]
+
+    def values(self) -> fw.Tensor:
+        self.product = self.input._floats() @ self.layer.weight._floats()
+        return self.product + self.layer.bias._floats()
+
+    def creators(self, out: Tensor) -> list[Tensor]:
+        out._floats()
+        rows = _expand(self.layer.bias._floats(), 0, self.product.shape[0])
+        return [
+            _creator(out, "mm", self.product, self.ids[0], [self.input, self.layer.weight]),
+            _creator(out, "expand_0", rows, self.ids[1], [self.layer.bias]),
+        ]
 
 
 class Sequential(Layer):
@@ -657,25 +695,17 @@ class RNNCell(Layer):
 
     def forward(self, input: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """The output (N, n_output) and the next state (N, n_hidden)."""
-        new_hidden = self.activation.forward(self._combined(input, hidden))
+        new_hidden = self._step(input, hidden)
         return self.w_ho.forward(new_hidden), new_hidden
 
-    def _combined(self, input: Tensor, hidden: Tensor) -> Tensor:
-        """``w_ih.forward(input) + w_hh.forward(hidden)``, drawing ids as if in these steps, but as one tensor."""
-        *of_hh, last = np.random.randint(100, size=7).tolist()
-        of_hh, of_ih = of_hh[:3], of_hh[3:]
-        layers = ((self.w_ih, input, of_ih), (self.w_hh, hidden, of_hh))
-        products = [layer._product(x) for layer, x, _ in layers]
-        values = products[0] + products[1] + (self.w_ih.bias._floats() + self.w_hh.bias._floats())
-
-        def creators(out: Tensor) -> list[Tensor]:
-            return [
-                _creator(out, "add", product + layer.bias._floats(), ids[2], layer._creators(x, product, ids))
-                for (layer, x, ids), product in zip(layers, products)
-            ]
-
-        uses = [use for layer, x, ids in layers for use in layer._uses(x, ids)]
-        return _compound("add", values, last, uses, creators)
+    def _step(self, input: Tensor, hidden: Tensor) -> Tensor:
+        """``activation(w_ih.forward(input) + w_hh.forward(hidden))`` as one operation, drawing the ids of these eight."""
+        id = np.random.randint(100, size=8).tolist()[-1]
+        creators = [input, hidden, self.w_ih.weight, self.w_hh.weight, self.w_ih.bias, self.w_hh.bias]
+        x, h, _, _, b_ih, b_hh = [creator._floats() for creator in creators]
+        name = "tanh" if isinstance(self.activation, Tanh) else "sigmoid"
+        values = rnn_cell(x, h, self.w_ih._transposed(), self.w_hh._transposed(), b_ih, b_hh, nonlinearity=name)
+        return _wrap(values, id, "rnn_cell", creators)
 
     def init_hidden(self, batch_size: int = 1, *, device: str | None = None) -> Tensor:
         """A state of zeros, beside the parameters unless told otherwise."""
@@ -717,6 +747,7 @@ class SGD:
 
     def step(self, zero: bool = True) -> None:
         """Change each parameter by minus ``alpha`` times its gradient, and by default set the gradients to zero."""
+        _compute_pending()
         self._optimizer.param_groups[0]["lr"] = self.alpha
         self._optimizer.step()
         if zero:
