@@ -18,7 +18,7 @@ LAYERS = (
     ("framework.ops",),
     ("framework",),
     ("framework.nn", "framework.optim", "framework.data", "framework.metrics"),
-    ("framework.training", "framework.dialects", "framework.distributed"),
+    ("framework.training", "framework.dialects", "framework.distributed", "framework.viz"),
 )
 LAYER_OF = {prefix: height for height, prefixes in enumerate(LAYERS) for prefix in prefixes}
 # The list of the namespace: it shows the packages above it to the user, and holds no code.
