@@ -41,7 +41,7 @@ __all__ = [
     "Tensor",
 ]  # fmt: skip
 
-_OPERATIONS: dict[str, Callable[..., fw.Tensor]] = {
+_OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": fw.add,
     "sub": fw.subtract,
     "mul": fw.multiply,
@@ -53,7 +53,9 @@ _OPERATIONS: dict[str, Callable[..., fw.Tensor]] = {
     "relu": fw.relu,
 }
 _INEXACT = frozenset({"sigmoid", "tanh", "cross_entropy"})
-_MORE_THAN_ONCE = "cannot backprop more than once through the same part of a graph; compute the result anew before each backward()"
+_MORE_THAN_ONCE = (
+    "cannot backprop more than once through the same part of a graph; compute the result anew before each backward()"
+)
 
 _Children = dict[int, int]
 _Use = tuple[_Children, int]
@@ -157,8 +159,11 @@ class Tensor:
     [4 6 8] [2. 3. 4.] add
     """
 
+    id: int
+    creation_op: str | None
     _values: fw.Tensor
     _later: Callable[[], fw.Tensor]
+    _place: _Place
     _creators: Any = None
     _shown: Tensor | None = None
     _zeroed = _borrowed = _exposed = False
@@ -174,7 +179,7 @@ class Tensor:
         parents: Iterable[Tensor] | None = None,
         device: str | None = None,
     ) -> None:
-        values = fw.asarray(_as_array(data), device=device, copy=True)
+        values = _as_tensor(data, device, copy=True)
         made_of = creators if parents is None else parents
         made_of = None if made_of is None else list(made_of)
         self._hold(values, autograd)
@@ -226,7 +231,7 @@ class Tensor:
     def data(self, values: Any) -> None:
         if values is self.data:  # as after an operator that works in place
             return
-        fresh = fw.asarray(_as_array(values), device=self.device)
+        fresh = _as_tensor(values, self.device)
         self._values.data = _as_floats(fresh).data
         self._whole = fresh if fresh.dtype.kind in "iub" else None
 
@@ -248,8 +253,7 @@ class Tensor:
 
     @grad.setter
     def grad(self, g: Tensor | None) -> None:
-        self._zeroed = False
-        self._shown = g
+        self._zeroed, self._shown = False, None
         values = None if g is None else g._floats()
         if self._creators is None:
             self._values.grad = values
@@ -339,8 +343,8 @@ class Tensor:
             grad = Tensor(grad, id=0, device=self.device)
         if grad.autograd:
             raise RuntimeError("a gradient must not have a gradient of its own: make it without autograd=True")
-        g = grad._floats().to(self.device)
-        return g if g.shape == self._values.shape else g.reshape(self._values.shape)
+        g, shape = grad._floats().to(self.device), self._values.shape
+        return g if g.shape == shape else g.reshape(shape)  # as a loss of one element, (1,) or 0-d
 
     # --------------------------------------------------------------------------------------- operations
     def _apply(self, op: str, *others: Any) -> Tensor:
@@ -414,26 +418,25 @@ class Tensor:
         return self._held if self.device == other.device else self._held.to(other.device)
 
     def __repr__(self) -> str:
-        return repr(self._host())
+        return repr(self._held.detach().cpu().numpy())
 
     def __str__(self) -> str:
-        return str(self._host())
-
-    def _host(self) -> Any:
-        return fw.asarray(self.data).numpy()
+        return str(self._held.detach().cpu().numpy())
 
 
 def _wrap(values: fw.Tensor, id: int, op: str | None = None, creators: Any = None) -> Tensor:
     out = Tensor.__new__(Tensor)
     out._values = values
     out._whole = None
-    out._take_place(id, op, creators)
+    if values.requires_grad:
+        out._take_place(id, op, creators)
+    else:
+        out._take_place(id, None, None)
     return out
 
 
 def _result(op: str, values: fw.Tensor, creators: list[Tensor]) -> Tensor:
-    id = np.random.randint(100)
-    out = _wrap(values, id, op, creators) if values.requires_grad else _wrap(values, id)
+    out = _wrap(values, np.random.randint(100), op, creators)
     if creators[0]._whole is not None and op not in _INEXACT and all(x._whole is not None for x in creators):
         out._whole = values.detach().to(fw.int64)
     return out
@@ -460,50 +463,51 @@ def _creator(child: Tensor, op: str, values: fw.Tensor, id: int, creators: Any) 
     return out
 
 
-_pending: list[weakref.ref[Tensor]] = []
-
-
-def _put_off(out: Tensor, inputs: list[Tensor]) -> None:
-    """Compute a result later, if no one could have changed by then what it is made of."""
-    if any(x._exposed for x in inputs) or not fw.is_grad_enabled():
-        out._floats()
-    else:
-        _pending.append(weakref.ref(out))
+_pending: weakref.WeakSet[Tensor] = weakref.WeakSet()
 
 
 def _compute_pending() -> None:
     """Compute what was put off and is still wanted, before someone may change what it is made of."""
-    while _pending:
-        out = _pending.pop()()
-        if out is not None:
+    if _pending:
+        for out in list(_pending):
             out._floats()
+        _pending.clear()
 
 
 def _again(op: str | None, creators: list[Tensor], shape: tuple[int, ...]) -> fw.Tensor:
     """The operation that a user names as the origin of values computed by hand."""
     name, _, dim = (op or "").partition("_")
     inputs = [x._floats() for x in creators]
+    out: fw.Tensor
     if op in _OPERATIONS:
-        return _OPERATIONS[op](*inputs)
-    if name == "sum":
-        return fw.sum(*inputs, axis=int(dim))
-    if name == "expand":
-        return _expand(*inputs, int(dim), shape[int(dim)])
-    raise ValueError(
-        f"creation_op must be one of {', '.join(_OPERATIONS)}, sum_0, expand_0, ... for a tensor with creators, got {op!r}; "
-        "other operations are recorded by calling their methods"
-    )
+        out = _OPERATIONS[op](*inputs)
+    elif name == "sum":
+        out = fw.sum(inputs[0], axis=int(dim))
+    elif name == "expand":
+        out = _expand(inputs[0], int(dim), shape[int(dim)])
+    else:
+        raise ValueError(
+            f"creation_op must be one of {', '.join(_OPERATIONS)}, sum_0, expand_0, ... for a tensor with creators, got "
+            f"{op!r}; other operations are recorded by calling their methods"
+        )
+    return out
 
 
 def _expand(x: fw.Tensor, dim: int, copies: int) -> fw.Tensor:
     shape = (*x.shape[:dim], copies, *x.shape[dim:])
-    return fw.broadcast_to(x if dim == 0 else fw.expand_dims(x, axis=dim), shape)
+    copied: fw.Tensor = fw.broadcast_to(x if dim == 0 else fw.expand_dims(x, axis=dim), shape)
+    return copied
 
 
-def _as_array(data: Any) -> Any:
+def _as_tensor(data: Any, device: str | None, *, copy: bool | None = None) -> fw.Tensor:
+    """Values of any kind, with NumPy's dtypes, on the device named, their own, or the default one."""
     if isinstance(data, Tensor | fw.Tensor):
-        return data.data
-    return data if hasattr(data, "__array_namespace__") else np.array(data)
+        data = data.data
+    elif not hasattr(data, "__array_namespace__"):
+        data = np.array(data)
+    if device is None and isinstance(data, np.ndarray):
+        device = fw.get_default_device()
+    return fw.asarray(data, device=device, copy=copy)
 
 
 def _as_floats(x: fw.Tensor) -> fw.Tensor:
@@ -550,10 +554,14 @@ class Linear(Layer):
         if not self.use_bias:
             return input.mm(self.weight)
         affine = _Affine(self, input, np.random.randint(100, size=3).tolist())
+        if not fw.is_grad_enabled():
+            return _wrap(affine.values(), affine.ids[2])
         out = _compound("add", affine.values, affine.ids[2], affine.uses, affine.creators)
-        _put_off(out, [input, *self.parameters])
+        if input._exposed or self.weight._exposed or self.bias._exposed:
+            out._floats()
+        else:
+            _pending.add(out)
         return out
-
 
     def _transposed(self) -> fw.Tensor:
         """The weight in the main API's layout: a view, made anew when another array has been assigned."""
@@ -572,8 +580,9 @@ class _Affine:
         self.uses = [(input.children, ids[0]), (layer.weight.children, ids[0]), (layer.bias.children, ids[1])]
 
     def values(self) -> fw.Tensor:
-        self.product = self.input._floats() @ self.layer.weight._floats()
-        return self.product + self.layer.bias._floats()
+        self.product: fw.Tensor = self.input._floats() @ self.layer.weight._floats()
+        total: fw.Tensor = self.product + self.layer.bias._floats()
+        return total
 
     def creators(self, out: Tensor) -> list[Tensor]:
         out._floats()
@@ -661,6 +670,9 @@ class Embedding(Layer):
         return self.weight.index_select(input)
 
 
+_NONLINEARITIES = {Tanh: "tanh", Sigmoid: "sigmoid", Relu: "relu"}
+
+
 class RNNCell(Layer):
     """One step of a recurrent network, with an output.
 
@@ -686,7 +698,7 @@ class RNNCell(Layer):
         if activation not in ("sigmoid", "tanh"):
             raise ValueError(f"activation must be 'sigmoid' or 'tanh', got {activation!r}")
         self.n_inputs, self.n_hidden, self.n_output = n_inputs, n_hidden, n_output
-        self.activation = Sigmoid() if activation == "sigmoid" else Tanh()
+        self.activation: Any = Sigmoid() if activation == "sigmoid" else Tanh()
         self.w_ih = Linear(n_inputs, n_hidden, device=device)
         self.w_hh = Linear(n_hidden, n_hidden, device=device)
         self.w_ho = Linear(n_hidden, n_output, device=device)
@@ -695,15 +707,19 @@ class RNNCell(Layer):
 
     def forward(self, input: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """The output (N, n_output) and the next state (N, n_hidden)."""
-        new_hidden = self._step(input, hidden)
+        name = _NONLINEARITIES.get(type(self.activation))
+        if name is None:
+            from_prev_hidden = self.w_hh.forward(hidden)
+            new_hidden = self.activation.forward(self.w_ih.forward(input) + from_prev_hidden)
+        else:
+            new_hidden = self._step(input, hidden, name)
         return self.w_ho.forward(new_hidden), new_hidden
 
-    def _step(self, input: Tensor, hidden: Tensor) -> Tensor:
+    def _step(self, input: Tensor, hidden: Tensor, name: str) -> Tensor:
         """``activation(w_ih.forward(input) + w_hh.forward(hidden))`` as one operation, drawing the ids of these eight."""
         id = np.random.randint(100, size=8).tolist()[-1]
         creators = [input, hidden, self.w_ih.weight, self.w_hh.weight, self.w_ih.bias, self.w_hh.bias]
         x, h, _, _, b_ih, b_hh = [creator._floats() for creator in creators]
-        name = "tanh" if isinstance(self.activation, Tanh) else "sigmoid"
         values = rnn_cell(x, h, self.w_ih._transposed(), self.w_hh._transposed(), b_ih, b_hh, nonlinearity=name)
         return _wrap(values, id, "rnn_cell", creators)
 
@@ -733,7 +749,9 @@ class SGD:
     def __init__(self, parameters: list[Tensor], alpha: float = 0.1) -> None:
         for i, p in enumerate(parameters):
             if p._whole is not None:
-                raise TypeError(f"SGD: parameter {i} holds whole numbers, which cannot go down by a little; make them floats")
+                raise TypeError(
+                    f"SGD: parameter {i} holds whole numbers, which cannot go down by a little; make them floats"
+                )
         self.parameters = parameters
         self.alpha = alpha
         self._optimizer = optim.SGD([p._values for p in dict.fromkeys(parameters)], lr=alpha)
@@ -741,8 +759,8 @@ class SGD:
     def zero(self) -> None:
         """Set all gradients to zero."""
         for p in self.parameters:
-            if p._shown is not None:
-                p._shown.data *= 0
+            if p._shown is not None and p.grad is not None:
+                p.grad.data *= 0
             p.grad, p._zeroed = None, True
 
     def step(self, zero: bool = True) -> None:

@@ -135,7 +135,7 @@ class Tensor:
         return any(tensor is target for tensor in self._below())
 
     def _below(self, *, trainable: bool = False) -> Iterator[Tensor]:
-        """This tensor and those below it, each once; if asked for, only up to what is not trainable."""
+        """The tensor and those below it, each once; if asked for, only up to what is not trainable."""
         seen: set[Tensor] = set()
         waiting = [self]
         while waiting:
@@ -208,7 +208,8 @@ def _apply(function: Callable[..., fw.Tensor], *operands: Any, **options: Any) -
     device = dependencies[0]._values.device
     # A plain number never promotes an array, as everywhere in the framework.
     inputs = [
-        x._values if isinstance(x, Tensor) else x if isinstance(x, int | float) else _floats(x, device) for x in operands
+        x._values if isinstance(x, Tensor) else x if isinstance(x, int | float) else _floats(x, device)
+        for x in operands
     ]
     out = Tensor.__new__(Tensor)
     out._place(function(*inputs, **options), dependencies)
