@@ -36,9 +36,12 @@ class Variable:
         The operation that made the values; None for leaves and for values that no gradient flows through.
     requires_grad : bool
         Whether operations on this tensor are recorded.
+
+    ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, getitem, setitem)``: what a write
+    into the part must move in the graph.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_hooks", "_owed", "backend", "data", "node", "requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_hooks", "_owed", "_whole", "backend", "data", "node", "requires_grad")
 
     data: Any
     backend: Backend
@@ -47,6 +50,7 @@ class Variable:
     _grad: Any
     _hooks: dict[int, Callable[[Any], Any]] | None
     _owed: Any
+    _whole: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,7 +68,7 @@ class Variable:
             if owed is not None:
                 self.data = owed.pay(self)
                 return self.data
-        elif name in ("_owed", "_hooks", "_grad"):
+        elif name in ("_owed", "_hooks", "_grad", "_whole"):
             return None
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from framework.autograd.graph import Variable, make_tensor, next_seq
+from framework.autograd.graph import Edge, Node, Variable, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.primitive import Primitive
-from framework.autograd.versions import note_write
+from framework.autograd.versions import check_views, mixed, note_write, written_since
 
 
 def write(op: Primitive, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -23,7 +24,7 @@ def write(op: Primitive, x: Any, *args: Any, **kwargs: Any) -> Any:
     Raises
     ------
     RuntimeError
-        For a leaf that requires a gradient, or a view in the graph, while recording.
+        For a leaf that requires a gradient, or a view of one, while recording; for a stale view.
     TypeError
         If the result's dtype cannot be held by ``x``.
     ValueError
@@ -40,13 +41,31 @@ def write(op: Primitive, x: Any, *args: Any, **kwargs: Any) -> Any:
     x.backend.xp.assign(x.data, ..., result.data)
     note_write(x.backend, x.data, recorded=node is not None, by_optimizer=node is None and x.node is None)
     if node is not None:
-        node.seq = next_seq()
         node.dtype = x.data.dtype
         if node.y is not None:
             node.y = x.data
-        x.node = node
-        x.requires_grad = True
+        _place(x, node)
     return x
+
+
+def _place(x: Variable, node: Node) -> None:
+    """Move ``x`` to ``node``. What ``x`` is a part of moves too: it is now its old self with ``x`` written into it."""
+    node.seq = next_seq()
+    x.requires_grad = True
+    x.node = node
+    if not _is_part(x):
+        return
+    whole, key, getitem, setitem = x._whole
+    kwargs = {"key": key}
+    before = whole.node, node
+    written = setitem._record(x.backend, before, (whole.data, x.data), kwargs, 3 if whole.node else 2, whole.data)
+    _place(whole, written.node)
+    x.node = getitem._record(x.backend, (whole.node,), (whole.data,), kwargs, 1, x.data).node
+
+
+def _is_part(x: Variable) -> bool:
+    """Whether ``x`` is known to be ``whole[key]``, in the memory of ``whole``."""
+    return x._whole is not None and x.backend.owner(x.data) is x.backend.owner(x._whole[0].data)
 
 
 def _check_allowed(op: Primitive, x: Any) -> None:
@@ -55,11 +74,22 @@ def _check_allowed(op: Primitive, x: Any) -> None:
             f"{op.name}: this leaf requires a gradient, so it cannot be changed in place while recording; do it under "
             "no_grad(), or work on a clone()"
         )
-    if x.node is not None and x.node.op.view:
+    below = _behind_views(x.node)
+    if isinstance(below, Variable) and x.backend.owner(x.data) is x.backend.owner(below.data):
         raise RuntimeError(
-            f"{op.name}: this tensor is a view, made by {x.node.name!r}, of a tensor in the graph, so it cannot be changed in "
-            "place while recording; index the original (x[key] = value), or work on a clone()"
+            f"{op.name}: this tensor is a view, made by {x.node.name!r}, of a leaf that requires a gradient, so it cannot be "
+            "changed in place while recording; do it under no_grad(), or work on a clone()"
         )
+    while mixed and _is_part(x):
+        x = x._whole[0]
+        check_views(x)
+
+
+def _behind_views(edge: Edge) -> Edge:
+    """The operation (or leaf) that made the values which a chain of views shows."""
+    while isinstance(edge, Node) and edge.op.view:
+        edge = edge.inputs[0]
+    return edge
 
 
 def _check_fits(op: Primitive, x: Any, result: Any) -> None:
@@ -76,7 +106,15 @@ def _check_fits(op: Primitive, x: Any, result: Any) -> None:
         )
 
 
-def _keep_old_values(node: Any, x: Variable) -> None:
-    """The rules of the write may need what it overwrites: keep a copy."""
+def _keep_old_values(node: Node, x: Variable) -> None:
+    """The rules of the write, and of the operation that made ``x``, may need what is overwritten: keep a copy."""
+    copy = partial(x.backend.xp.asarray, copy=True)
     if node.args:
-        node.args = [x.backend.xp.asarray(value, copy=True) if value is x.data else value for value in node.args]
+        node.args = [copy(value) if value is x.data else value for value in node.args]
+    maker = _behind_views(x.node)
+    if isinstance(maker, Node) and isinstance(maker.op, Primitive) and not written_since(x.backend, x.data, maker.seq):
+        owner = x.backend.owner(x.data)
+        if type(maker.y) is tuple:
+            maker.y = tuple([copy(y) if x.backend.owner(y) is owner else y for y in maker.y])
+        elif maker.y is not None and x.backend.owner(maker.y) is owner:
+            maker.y = copy(maker.y)

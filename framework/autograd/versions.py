@@ -48,7 +48,7 @@ def note_write(backend: Backend, array: Any, *, recorded: bool = False, by_optim
     known = _writes.get(key)
     keeper = known.keeper if known is not None else _forget_with(owner, key)
     _writes[key] = write = _Write(seq, recorded or (known is not None and known.recorded), keeper)
-    if not by_optimizer:
+    if not by_optimizer or write.recorded:
         mixed[key] = write
 
 

@@ -38,7 +38,12 @@ def getitem(x: Any, key: Any, /) -> Any:
     Repeated indices add their gradients. A basic key gives a view, an array in it a copy.
     """
     key = raw_key(key)
-    return (_basic_getitem if is_basic(key) else _advanced_getitem)(x, key=key)
+    if not is_basic(key):
+        return _advanced_getitem(x, key=key)
+    part = _basic_getitem(x, key=key)
+    if mode.grad and isinstance(x, Variable):
+        part._whole = (x, key, _basic_getitem, _setitem)
+    return part
 
 
 def raw_key(key: Any) -> Any:

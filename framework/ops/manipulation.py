@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -295,15 +296,18 @@ def tile(x: Any, repetitions: tuple[int, ...], /) -> Any:
     return _tile(x, repetitions=tuple(repetitions))
 
 
-@primitive(view=True)
-def _astype(xp: Any, x: Array, /, *, dtype: Any, copy: bool) -> Array:
-    return xp.astype(x, dtype, copy=copy)
+@primitive
+def _astype(xp: Any, x: Array, /, *, dtype: Any) -> Array:
+    return xp.astype(x, dtype)
 
 
 _astype.defvjp(lambda xp, g: g)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
-    """The values cast to another dtype, and on another device if one is named."""
+    """The values cast to another dtype, and on another device if one is named.
+
+    Without ``copy``, ``x`` itself where nothing changes.
+    """
     x = x if device is None else x.to(device)
-    return _astype(x, dtype=dtype, copy=copy)
+    return x if not copy and isinstance(x, Variable) and x.dtype == dtype else _astype(x, dtype=dtype)
