@@ -29,6 +29,7 @@ class Backend(Library):
     take_rows = embedding.take_rows
     sum_rows = embedding.sum_rows
     scatter_rows = embedding.scatter_rows
+    add_rows = embedding.add_rows
     embedding_bag_forward = embedding.embedding_bag_forward
     embedding_bag_backward = embedding.embedding_bag_backward
 

@@ -6,10 +6,14 @@ times as long. It is imported at the first sum, so that importing the package do
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends.reference import embedding as reference
 from backends.reference.embedding import bad_index_message, non_integer_message
 
 if TYPE_CHECKING:
@@ -37,24 +41,62 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
 
 
 def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
-    """Unique ``ids (u,)`` in rising order and the sums ``(u, D)`` of their ``rows (n, D)``."""
-    unique, order, bounds = _group(ids)
-    return unique, _sum_runs(np.ones(len(order)), order, bounds, rows)
+    """Unique ``ids`` in rising order ``(u,)`` and the sums ``(u, D)`` of their ``rows (..., D)``."""
+    unique, order, bounds = _group(ids.reshape(-1))
+    few, run = _without_repeats(rows, ids.ndim)
+    return unique, _sum_runs(np.ones(len(order)), order // run, bounds, few)
 
 
 def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
-    """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
-    ids = ids.astype(np.intp, copy=False)
+    """Dense ``(size, D)`` sum of the ``rows (..., D)`` at their ``ids (...)``."""
+    flat = ids.reshape(-1).astype(np.intp, copy=False)
     if rows.dtype.kind == "f" and rows.size <= _FEW_VALUES:
-        width = rows.shape[1]
-        places = (ids[:, None] * width + np.arange(width)).reshape(-1)
+        width = rows.shape[-1]
+        places = (flat[:, None] * width + np.arange(width)).reshape(-1)
         sums = np.bincount(places, rows.reshape(-1), size * width)
         return sums.reshape(size, width).astype(rows.dtype, copy=False)
-    wide = _widen(rows)
     from scipy.sparse import csc_array
 
-    columns = (np.ones(len(ids), wide.dtype), ids, np.arange(len(ids) + 1))
-    return (csc_array(columns, shape=(size, len(ids))) @ wide).astype(rows.dtype, copy=False)
+    few, run = _without_repeats(rows, ids.ndim)
+    wide = _widen(few)
+    columns = (np.ones(len(flat), wide.dtype), flat, np.arange(0, len(flat) + 1, run))
+    return (csc_array(columns, shape=(size, len(wide))) @ wide).astype(rows.dtype, copy=False)
+
+
+def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: float) -> None:
+    """``table[ids] += factor * rows`` in place, repeated ids adding up."""
+    add = _sparse_add()
+    if add is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
+        reference.add_rows(backend, table, ids, rows, factor)
+        return
+    few, run = _without_repeats(rows.reshape(*ids.shape, -1), ids.ndim)
+    few, flat = np.ascontiguousarray(few, table.dtype), ids.reshape(-1).astype(np.int64, copy=False)
+    starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
+    add(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
+
+
+@cache
+def _sparse_add() -> Callable[..., None] | None:
+    """SciPy's ``Y += A X`` for a matrix by columns, which its public products call with a ``Y`` of zeros.
+
+    It is the one way in SciPy to add rows to a table in place; None should it ever go.
+    """
+    try:
+        from scipy.sparse import _sparsetools
+    except ImportError:
+        return None
+    return getattr(_sparsetools, "csc_matvecs", None)
+
+
+def _without_repeats(rows: Array, axes: int) -> tuple[Array, int]:
+    """Rows ``(..., D)`` behind ``axes`` axes as a matrix, and how often each of its rows counts in a run.
+
+    A mean over words has one gradient for all words of a sentence, which comes as a broadcast view: it need not be copied.
+    """
+    run = 1
+    while axes > 1 and rows.strides[axes - 1] == 0 and rows.shape[axes - 1]:
+        run, rows, axes = run * rows.shape[axes - 1], rows[(slice(None),) * (axes - 1) + (0,)], axes - 1
+    return rows.reshape(prod(rows.shape[:axes]), rows.shape[-1]), run
 
 
 def embedding_bag_forward(

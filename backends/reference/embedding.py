@@ -67,9 +67,9 @@ def sum_rows(backend: Library, ids: Array, rows: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     ids : Array
-        ``(n,)`` integers.
+        Integers of any shape.
     rows : Array
-        ``(n, D)``.
+        ``ids.shape + (D,)``.
 
     Returns
     -------
@@ -81,6 +81,7 @@ def sum_rows(backend: Library, ids: Array, rows: Array) -> tuple[Array, Array]:
     xp = backend.xp
     keys = _flat_int64(xp, ids)
     order = xp.argsort(keys, stable=True)
+    rows = xp.reshape(rows, (keys.shape[0], rows.shape[-1]))
     keys, terms = xp.take(keys, order), xp.take(_widen(xp, rows), order, axis=0)
     last = _last_of_runs(xp, keys)
     sums = xp.take(_scan_runs(xp, xp.add, keys, terms, xp.zeros_like(terms)), last, axis=0)
@@ -88,9 +89,20 @@ def sum_rows(backend: Library, ids: Array, rows: Array) -> tuple[Array, Array]:
 
 
 def scatter_rows(backend: Library, ids: Array, rows: Array, size: int) -> Array:
-    """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``."""
+    """Dense ``(size, D)`` sum of the ``rows (..., D)`` at their ``ids (...)``."""
     unique, sums = sum_rows(backend, ids, rows)
     return _spread(backend.xp, unique, sums, size)
+
+
+def add_rows(backend: Library, table: Array, ids: Array, rows: Array, factor: float) -> None:
+    """``table[ids] += factor * rows`` in place, repeated ids adding up; ``ids (...)``, ``rows (..., D)`` or ``(..., *row)``."""
+    xp = backend.xp
+    n, width = _flat_int64(xp, ids).shape[0], 1
+    for length in table.shape[1:]:
+        width *= length
+    unique, sums = sum_rows(backend, xp.reshape(ids, (n,)), xp.reshape(rows, (n, width)))
+    now = xp.take(table, xp.astype(unique, xp.int64, copy=False), axis=0)
+    xp.assign(table, unique, now + factor * xp.reshape(sums, now.shape))
 
 
 def embedding_bag_forward(

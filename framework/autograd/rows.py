@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ class RowSparse:
     ----------
     backend : Backend
         Where the arrays live.
-    ids : (n,) integer array
-        Row numbers; they may repeat, and repeated rows add up.
-    rows : (n, ...) array
-        The rows.
+    ids : integer array
+        Row numbers, of any shape; they may repeat, and repeated rows add up.
+    rows : array
+        The rows, of shape ``ids.shape + shape[1:]``; possibly a broadcast view, as a mean's gradient is.
     shape : tuple of int
         Shape of the whole gradient.
     """
@@ -37,40 +38,44 @@ class RowSparse:
     @property
     def saves_work(self) -> bool:
         """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper."""
-        return bool(self.ids.shape[0] < self.shape[0])
+        return prod(self.ids.shape) < self.shape[0]
 
     def coalesce(self) -> RowSparse:
-        """The same gradient with each row named once, in rising order; computed once and kept."""
+        """The same gradient with 1-d ids that name each row once, in rising order; computed once and kept."""
         if not self._unique:
-            xp = self.backend.xp
-            width = 1
-            for length in self.shape[1:]:
-                width *= length
-            ids, rows = self.backend.sum_rows(self.ids, xp.reshape(self.rows, (self.ids.shape[0], width)))
-            self.ids, self.rows = ids, xp.reshape(rows, (ids.shape[0], *self.shape[1:]))
+            ids, rows = self.backend.sum_rows(self.ids, self._matrix())
+            self.ids, self.rows = ids, self.backend.xp.reshape(rows, (ids.shape[0], *self.shape[1:]))
             self._unique = True
         return self
 
     def dense(self) -> Array:
         """The gradient as an ordinary array."""
-        xp = self.backend.xp
-        n, size = self.ids.shape[0], self.shape[0]
-        width = 1
-        for length in self.shape[1:]:
-            width *= length
-        flat = self.backend.scatter_rows(self.ids, xp.reshape(self.rows, (n, width)), size)
-        return xp.reshape(flat, self.shape)
+        flat = self.backend.scatter_rows(self.ids, self._matrix(), self.shape[0])
+        return self.backend.xp.reshape(flat, self.shape)
+
+    def _matrix(self) -> Array:
+        """The rows with one axis for what lies in a row."""
+        if len(self.shape) == 2:
+            return self.rows
+        return self.backend.xp.reshape(self.rows, (*self.ids.shape, prod(self.shape[1:])))
 
     def merge(self, other: Any) -> Any:
         """The sum with another gradient: row-sparse if both are."""
         if not isinstance(other, RowSparse):
             return self.dense() + other
         xp = self.backend.xp
-        ids = xp.concat([self.ids, xp.astype(other.ids, self.ids.dtype)])
-        return RowSparse(self.backend, ids, xp.concat([self.rows, other.rows]), self.shape)
+        (ids, rows), (others, more) = self._flat(), other._flat()
+        return RowSparse(
+            self.backend, xp.concat([ids, xp.astype(others, ids.dtype)]), xp.concat([rows, more]), self.shape
+        )
+
+    def _flat(self) -> tuple[Array, Array]:
+        """The ids in one axis, and the rows to go with them."""
+        xp, n = self.backend.xp, prod(self.ids.shape)
+        return xp.reshape(self.ids, (n,)), xp.reshape(self.rows, (n, *self.shape[1:]))
 
     def __repr__(self) -> str:
-        return f"<RowSparse {self.ids.shape[0]} rows of {self.shape}>"
+        return f"<RowSparse {prod(self.ids.shape)} rows of {self.shape}>"
 
 
 class OwedRows(Protocol):
@@ -88,3 +93,6 @@ class OwedRows(Protocol):
 
     def pay_rows(self, ids: Array) -> None:
         """Bring some rows up to date."""
+
+    def read_rows(self, ids: Array) -> Array:
+        """Some rows as they are now."""

@@ -20,9 +20,9 @@ class Lookup(Op):
 
     def __call__(self, weight: Any, ids: Any, *, padding_idx: int | None = None, by_frequency: bool = False) -> Any:
         """What the base class says."""
-        table = rows_of(weight, ids)
-        backend = weight.backend
-        y = backend.take_rows(table, ids.data)
+        owed, backend = weight._owed, weight.backend
+        table = weight.data if owed is None else owed.array
+        y = backend.take_rows(table, ids.data) if owed is None else owed.read_rows(ids.data)
         if not (weight.requires_grad and mode.grad):
             return make_tensor(backend, y)
         node = Node()
@@ -49,8 +49,7 @@ class Lookup(Op):
             g = g * xp.astype(xp.reshape(weights, (*weights.shape, *(1,) * (len(shape) - 1))), g.dtype)
         if tensors:
             return xp.scatter(g, (ids,), shape), None
-        flat = xp.reshape(ids, (-1,))
-        return RowSparse(node.backend, flat, xp.reshape(g, (*flat.shape, *shape[1:])), shape), None
+        return RowSparse(node.backend, ids, g, shape), None
 
 
 def _row_weights(node: Node, ids: Array) -> Array | None:
@@ -65,15 +64,6 @@ def _row_weights(node: Node, ids: Array) -> Array | None:
         kept = xp.astype(ids != padding_idx, xp.float64)
         weights = kept if weights is None else weights * kept
     return weights
-
-
-def rows_of(weight: Variable, ids: Variable) -> Array:
-    """The table, with at least the rows ``ids`` up to date."""
-    owed = weight._owed
-    if owed is None:
-        return weight.data
-    owed.pay_rows(ids.data)
-    return owed.array
 
 
 def _lookup() -> None:

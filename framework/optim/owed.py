@@ -27,8 +27,8 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 CAPACITY = 4096
 """Steps after which all rows are brought up to date, so that the table of products stays small."""
 
-_CHUNK = 1 << 18
-"""Elements brought up to date at a time, so that temporaries stay in cache."""
+_CHUNK = 1 << 16
+"""Elements worked on at a time, so that temporaries stay in a core's cache."""
 
 
 class RowDebt:
@@ -54,20 +54,34 @@ class RowDebt:
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
 
-    def add(self, step: Matrix, ids: Array) -> None:
-        """Owe one more step to every row but ``ids``, which were up to date and have made it."""
+    def step(self, without_gradient: Matrix, gains: tuple[float, float], ids: Array, g: Array) -> None:
+        """Make one step with a gradient on the rows ``ids``, each named once, and owe it to all others.
+
+        Parameters
+        ----------
+        without_gradient : 2 x 2
+            What the step does to a row (w, b) whose gradient is zero.
+        gains : tuple of float
+            What it adds to w and to b, as multiples of the gradient.
+        ids, g : (u,) integers, (u, ...) array
+            Row numbers, and the rows of the gradient.
+        """
+        self._owe(without_gradient)
+        xp = self.backend.xp
+        for part in self._parts(ids.shape[0]):
+            rows = ids[part]
+            self._advance(rows, xp.take(self._seen, rows, axis=0), g[part, ...], gains)
+        xp.assign(self._seen, ids, self._now)
+        if self._now == CAPACITY:
+            self.settle()
+
+    def _owe(self, step: Matrix) -> None:
+        """Owe one more step to every row."""
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
         self._now += 1
         self._products[:, self._now] = np.eye(2)
         self._on_device = None
-        self._mark(ids)
-        if self._now == CAPACITY:
-            self.settle()
-
-    def _mark(self, ids: Array) -> None:
-        """Take note that the rows ``ids`` have made all steps so far."""
-        self.backend.xp.assign(self._seen, ids, self._now)
 
     def pay_rows(self, ids: Array) -> None:
         """Bring the rows ``ids`` (integers of any shape, repeated or not) up to date."""
@@ -80,15 +94,32 @@ class RowDebt:
         if behind.shape[0]:
             ids = xp.take(ids, behind, axis=0)
             self._advance(ids, xp.take(seen, behind, axis=0))
-            self._mark(ids)
+            xp.assign(self._seen, ids, self._now)
+
+    def read_rows(self, ids: Array) -> Array:
+        """The rows ``ids`` as they are now, of shape ``ids.shape + array.shape[1:]``; the table stays behind."""
+        xp, backend = self.backend.xp, self.backend
+        w = backend.take_rows(self.array, ids)
+        if self._now:
+            ww, wb, _, _ = self._factors(xp.take(self._seen, xp.reshape(ids, (-1,)), axis=0), ids.shape)
+            w *= ww
+            if self.buffer is not None:
+                b = backend.take_rows(self.buffer, ids)
+                b *= wb
+                w += b
+        return w
+
+    def _parts(self, rows: int) -> list[slice]:
+        """Cut a number of rows into parts whose elements stay in cache."""
+        size = self.array.shape[0]
+        step = max(1, _CHUNK * size // max(1, prod(self.array.shape)))
+        return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
     def settle(self) -> None:
         """Bring all rows up to date and forget the past."""
         if self._now:
-            xp, size = self.backend.xp, self.array.shape[0]
-            step = max(1, _CHUNK * size // max(1, prod(self.array.shape)))
-            for start in range(0, size, step):
-                part = slice(start, min(start + step, size))
+            xp = self.backend.xp
+            for part in self._parts(self.array.shape[0]):
                 self._advance(part, self._seen[part])
             self._seen = xp.zeros_like(self._seen)
             self._now = 0
@@ -116,20 +147,33 @@ class RowDebt:
         tensor._owed = self
         del tensor.data
 
-    def _advance(self, rows: Any, seen: Array) -> None:
-        """Apply to the rows (ids or a slice) the products from the steps they have seen to now."""
+    def _factors(self, seen: Array, shape: tuple[int, ...]) -> list[Array]:
+        """The four entries of the product from the steps seen to now, each to be multiplied with rows."""
         xp = self.backend.xp
         if self._on_device is None:
             table = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
             self._on_device = self.backend.asarray(table, dtype=self.backend.dtype_of(self.array))
         factors = xp.take(self._on_device, seen, axis=0)
-        wide = (-1,) + (1,) * (self.array.ndim - 1)
-        ww, wb, bw, bb = (xp.reshape(factors[:, i], wide) for i in range(4))
-        w = xp.getitem(self.array, rows)
-        if self.buffer is None:
-            xp.assign(self.array, rows, ww * w)
-            return
-        b = xp.getitem(self.buffer, rows)
-        w, b = ww * w + wb * b, bw * w + bb * b
+        wide = (*shape, *(1,) * (self.array.ndim - 1))
+        return [xp.reshape(factors[:, i], wide) for i in range(4)]
+
+    def _advance(self, rows: Any, seen: Array, g: Array | None = None, gains: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Apply to the rows (ids or a slice) the products from the steps they have seen to now; add the gradient's part."""
+        xp = self.backend.xp
+        ww, wb, bw, bb = self._factors(seen, seen.shape)
+        w_old = self._rows(self.array, rows)
+        w = ww * w_old
+        if self.buffer is not None:
+            b_old = self._rows(self.buffer, rows)
+            w += wb * b_old
+            b = bw * w_old
+            b += bb * b_old
+            if g is not None:
+                b += gains[1] * g
+            xp.assign(self.buffer, rows, b)
+        if g is not None:
+            w += gains[0] * g
         xp.assign(self.array, rows, w)
-        xp.assign(self.buffer, rows, b)
+
+    def _rows(self, array: Array, rows: Any) -> Array:
+        return array[rows, ...] if isinstance(rows, slice) else self.backend.take_rows(array, rows)

@@ -87,7 +87,7 @@ class SGD(Optimizer):
         dense = []
         for p in params:
             if type(p._grad) is RowSparse and p._grad.saves_work:
-                self._update_rows(group, p, p._grad.coalesce())
+                self._update_rows(group, p, p._grad)
             else:
                 dense.append(p)
         for backend in {p.backend for p in dense}:
@@ -106,44 +106,31 @@ class SGD(Optimizer):
 
     def _update_rows(self, group: Group, p: Any, g: RowSparse) -> None:
         """A step on the rows that have a gradient; the others will owe it."""
-        first = group["momentum"] and p not in self.state
-        debt = self._debts.get(p) if group["momentum"] or group["weight_decay"] else None
-        if first:
-            self.state[p] = {"momentum_buffer": make_tensor(p.backend, p.backend.xp.zeros_like(rows_table(p)))}
-        if debt is None and (group["momentum"] or group["weight_decay"]):
-            debt = self._debts[p] = self._new_debt(p)
-        if debt is not None and not debt.holds(p):
-            debt.settle()
-            debt = self._debts[p] = self._new_debt(p)
-        if debt is None:
+        if not (group["momentum"] or group["weight_decay"]):
             table = p.data
-            rows = p.backend.xp.getitem(table, g.ids) - (-group["lr"] if group["maximize"] else group["lr"]) * g.rows
-            p.backend.xp.assign(table, g.ids, rows)
+            p.backend.add_rows(table, g.ids, g.rows, group["lr"] if group["maximize"] else -group["lr"])
         else:
-            self._step_rows(group, debt, g, first)
+            first = bool(group["momentum"]) and p not in self.state
+            debt = self._debt_of(group, p)
+            g = g.coalesce()
+            debt.step(_without_gradient(group, first), _gains(group, first), g.ids, g.rows)
             if p._owed is None:
                 debt.defer(p)
             table = debt.array
         note_write(p.backend, table, by_optimizer=True)
 
-    def _new_debt(self, p: Any) -> RowDebt:
-        state = self.state.get(p)
-        return RowDebt(p.backend, p.data, state["momentum_buffer"].data if state else None)
-
-    def _step_rows(self, group: Group, debt: RowDebt, g: RowSparse, first: bool) -> None:
-        xp = debt.backend.xp
-        debt.pay_rows(g.ids)
-        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        w = xp.getitem(debt.array, g.ids)
-        rows = -g.rows if group["maximize"] else g.rows
-        if decay:
-            rows = rows + decay * w
-        if debt.buffer is not None:
-            b = rows if first else momentum * xp.getitem(debt.buffer, g.ids) + (1 - group["dampening"]) * rows
-            xp.assign(debt.buffer, g.ids, b)
-            rows = rows + momentum * b if group["nesterov"] else b
-        xp.assign(debt.array, g.ids, w - lr * rows)
-        debt.add(_without_gradient(group, first), g.ids)
+    def _debt_of(self, group: Group, p: Any) -> RowDebt:
+        """The debt of a parameter: the one it has, or a new one where its table or its momentum is another."""
+        if group["momentum"] and p not in self.state:
+            buffer = p.backend.xp.zeros_like(p.data if p._owed is None else p._owed.array)
+            self.state[p] = {"momentum_buffer": make_tensor(p.backend, buffer)}
+        buffer = self.state[p]["momentum_buffer"].data if p in self.state else None
+        debt = self._debts.get(p)
+        if debt is None or not debt.holds(p) or debt.buffer is not buffer:
+            if debt is not None:
+                debt.settle()
+            debt = self._debts[p] = RowDebt(p.backend, p.data, buffer)
+        return debt
 
     def _bring_up_to_date(self) -> None:
         for debt in self._debts.values():
@@ -156,11 +143,6 @@ class SGD(Optimizer):
         self._debts = {}
 
 
-def rows_table(p: Any) -> Array:
-    """The parameter's table, up to date or not."""
-    return p.data if p._owed is None else p._owed.array
-
-
 def _without_gradient(group: Group, first: bool) -> Matrix:
     """What a step does to a row (w, b) whose gradient is zero."""
     lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
@@ -171,3 +153,13 @@ def _without_gradient(group: Group, first: bool) -> Matrix:
     if group["nesterov"]:
         return (1 - lr * (decay + momentum * bw), -lr * momentum * bb), (bw, bb)
     return (1 - lr * bw, -lr * bb), (bw, bb)
+
+
+def _gains(group: Group, first: bool) -> tuple[float, float]:
+    """What a step adds to a row (w, b) for each unit of its gradient."""
+    lr, momentum = group["lr"], group["momentum"]
+    sign = -1.0 if group["maximize"] else 1.0
+    if not momentum:
+        return -lr * sign, 0.0
+    taken = sign * (1.0 if first else 1 - group["dampening"])
+    return -lr * (sign + momentum * taken if group["nesterov"] else taken), taken

@@ -112,13 +112,15 @@ def test_rows_wait_until_they_are_read():
     w = fw.Tensor(table(), requires_grad=True)
     optimizer = SGD([w], lr=0.1, momentum=0.9)
     before = w.data
+    fresh = table()
     train(w, optimizer, [(np.array([[1]]), np.ones((1, 1, D))), (np.array([[2]]), np.ones((1, 1, D)))])
-    waiting = before[1].copy()
-    embedding(np.array([3]), w)
-    assert (before[1] == waiting).all()
-    embedding(np.array([1]), w)
-    assert (before[1] != waiting).all()
+    behind = before[1].copy()
+    read = embedding(np.array([[3, 1]]), w).detach().numpy()[0]
+    assert (read[0] == fresh[3]).all()
+    assert (before[1] == behind).all()
+    assert (read[1] != behind).all()
     assert w.data is before
+    np.testing.assert_allclose(before[1], read[1], rtol=1e-14)
 
 
 def test_gradients_accumulate_before_a_step():
