@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from backends._base import Array, Backend
+from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, random, recurrent
+from backends._cupy.compiler import Launcher
+from backends._cupy.mistakes import SLOT, Mistakes
 from backends._namespace import Namespace
 
 _INSTALL = "pip install 'framework[cuda12]' or 'framework[cuda13]', whichever CUDA version nvidia-smi names"
@@ -59,7 +62,6 @@ class CupyBackend(Backend):
         import array_api_compat.cupy
         import cupy
 
-        from backends._cupy import indexing
         from backends.reference.special import SpecialFunctions
 
         self._cupy = cupy
@@ -77,6 +79,21 @@ class CupyBackend(Backend):
             scatter=indexing.scatter,
             einsum=cupy.einsum,
         )
+        self.launch = Launcher(self._device)
+        attributes = self._device.attributes
+        self.multiprocessors = attributes["MultiProcessorCount"]
+        self.shared_per_block = attributes["MaxSharedMemoryPerBlockOptin"]
+        self.mistakes = self._new_mistakes()
+
+    def _new_mistakes(self) -> Mistakes:
+        """A slot on the device with its mark in the host's memory, which the device reaches at the same address."""
+        cupy = self._cupy
+        with self._device:
+            slot = cupy.zeros(SLOT.itemsize, dtype=np.uint8)
+            pinned = cupy.cuda.alloc_pinned_memory(4)
+        mark = np.frombuffer(pinned, dtype=np.int32, count=1)
+        mark[0] = 0
+        return Mistakes(slot, mark, pinned.ptr, cupy.asnumpy)
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
         with self._device:
@@ -85,7 +102,10 @@ class CupyBackend(Backend):
             return self._cupy.asarray(obj, dtype=dtype)
 
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
-        return self._cupy.asnumpy(array)  # type: ignore[no-any-return]
+        self.refuse_in_capture("to the host", "a value")
+        host = self._cupy.asnumpy(array)
+        self.mistakes.check()
+        return host  # type: ignore[no-any-return]
 
     def wrap(self, result: Any) -> Array:
         return self.asarray(result)
@@ -106,3 +126,47 @@ class CupyBackend(Backend):
 
     def synchronize(self) -> None:
         self._device.synchronize()
+        self.mistakes.check()
+
+    # ---------------------------------------------------------------- for the kernels
+    def address(self, array: Array) -> int:
+        """Where the array's numbers begin, on the device."""
+        return array.data.ptr  # type: ignore[no-any-return]
+
+    def capturing(self) -> bool:
+        """Whether operations are being recorded for a captured step, rather than run."""
+        return self._cupy.cuda.get_current_stream().is_capturing()  # type: ignore[no-any-return]
+
+    def refuse_in_capture(self, op: str, what: str) -> None:
+        """Raise RuntimeError in a captured step, for an operation that brings something to the host."""
+        if self.capturing():
+            raise RuntimeError(
+                f"{op}: a captured step cannot bring {what} to the host; keep it on the device until the step is "
+                "done, or leave the step uncaptured"
+            )
+
+    random_bits = random.random_bits
+
+    check_indices = embedding.check_indices
+    take_rows = embedding.take_rows
+    sum_rows = embedding.sum_rows
+    scatter_rows = embedding.scatter_rows
+    embedding_bag_forward = embedding.embedding_bag_forward
+    embedding_bag_backward = embedding.embedding_bag_backward
+
+    cross_entropy_forward = cross_entropy.cross_entropy_forward
+    cross_entropy_backward = cross_entropy.cross_entropy_backward
+
+    layer_norm_forward = normalization.layer_norm_forward
+    layer_norm_backward = normalization.layer_norm_backward
+    rms_norm_forward = normalization.rms_norm_forward
+    rms_norm_backward = normalization.rms_norm_backward
+
+    sgd_step = optimizer.sgd_step
+
+    rnn_forward = recurrent.rnn_forward
+    rnn_backward = recurrent.rnn_backward
+    lstm_forward = recurrent.lstm_forward
+    lstm_backward = recurrent.lstm_backward
+    gru_forward = recurrent.gru_forward
+    gru_backward = recurrent.gru_backward

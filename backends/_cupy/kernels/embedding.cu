@@ -1,0 +1,195 @@
+// Rows of a table: checking indices, looking rows up, adding them together, reducing bags of them.
+
+extern "C" __global__ void check_indices(const i64* ids, i64 n, i64 low, i64 size, i64 op, Mistake* slot, int* raised) {
+  i64 stride = static_cast<i64>(gridDim.x) * blockDim.x;
+  for (i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
+    if (ids[i] < low || ids[i] >= size) note_mistake(slot, raised, op, ids[i], i);
+}
+
+// A row is moved in the largest pieces that its length and address allow, whatever they hold.
+struct __align__(16) Bytes16 {
+  u64 low, high;
+};
+
+// weight (size, width), ids (n,) -> out (n, width), all of pieces. Threads (x: pieces, y: rows).
+template <class Piece>
+__device__ void take(const Piece* weight, const i64* ids, Piece* out, i64 n, i64 width, i64 size) {
+  i64 stride = static_cast<i64>(gridDim.x) * blockDim.y;
+  for (i64 row = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y; row < n; row += stride) {
+    const Piece* from = weight + clamp(ids[row], size) * width;
+    for (i64 column = threadIdx.x; column < width; column += blockDim.x) out[row * width + column] = from[column];
+  }
+}
+
+#define TAKE_ROWS(bytes, Piece)                                                                    \
+  extern "C" __global__ void take_rows_##bytes(const Piece* weight, const i64* ids, Piece* out,    \
+                                               i64 n, i64 width, i64 size) {                       \
+    take(weight, ids, out, n, width, size);                                                        \
+  }
+
+TAKE_ROWS(1, unsigned char)
+TAKE_ROWS(2, unsigned short)
+TAKE_ROWS(4, unsigned)
+TAKE_ROWS(8, u64)
+TAKE_ROWS(16, Bytes16)
+
+// ---------------------------------------------------------------- sums of rows with equal keys
+//
+// Entries come sorted by key; the row of entry e is rows[source ? source[e] : e], times factors[e] if given, and zero
+// in columns whose winner is another entry if winners are given. Runs of equal keys are cut at multiples of PIECE, so
+// that a key which comes very often does not keep one warp busy while all others wait. Order of addition depends on
+// the keys alone: results are the same each time.
+
+const int PIECE = 64;
+
+struct Entries {
+  const i64* keys;
+  const i64* order;
+  const i64* source;
+  const A* factors;
+  const i64* winners;
+  const T* rows;
+  i64 n;
+  i64 width;
+
+  __device__ bool begins(i64 i) const { return i == 0 || keys[i - 1] != keys[i]; }
+
+  __device__ A value(i64 i, i64 column) const {
+    i64 entry = order[i];
+    i64 place = (source ? source[entry] : entry) * width + column;
+    if (winners && winners[place] != entry) return 0;
+    A x = get(rows + place);
+    return factors ? x * factors[entry] : x;
+  }
+};
+
+// keys, order, target (n,): a run's sum goes to row target[i] of out, which has `size` rows, and its key to the same
+// place of `unique` if given. Runs with negative keys are left out.
+// parts (2 * pieces, width): sums of what a run has in a piece, where the run goes on beyond it; first of the run that
+// comes from the piece before, then of the one that begins here. Threads (x: 32 columns at a time, y: entries).
+extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64* target, const i64* source,
+                                    const A* factors, const i64* winners, const T* rows, T* out, i64* unique, A* parts,
+                                    i64 n, i64 width, i64 size) {
+  Entries entries = {keys, order, source, factors, winners, rows, n, width};
+  i64 begin = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (begin >= n || keys[begin] < 0) return;
+  bool head = entries.begins(begin);
+  if (!head && begin % PIECE) return;
+  i64 piece = begin / PIECE, limit = (piece + 1) * PIECE < n ? (piece + 1) * PIECE : n, end = begin + 1;
+  while (end < limit && keys[end] == keys[begin]) ++end;
+  i64 place = clamp(target[begin], size);
+  if (head && unique && threadIdx.x == 0) unique[place] = keys[begin];
+  bool whole = head && (end == n || keys[end] != keys[begin]);
+  for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
+    A total = 0;
+    for (i64 i = begin; i < end; ++i) total += entries.value(i, column);
+    if (whole)
+      put(out + place * width + column, total);
+    else
+      parts[(2 * piece + head) * width + column] = total;
+  }
+}
+
+// Adds up the parts of each run that goes on beyond its piece; one block a piece, threads (32 columns, y: parts).
+extern "C" __global__ void join_runs(const i64* keys, const i64* target, const A* parts, T* out, i64 n, i64 width,
+                                     i64 size) {
+  __shared__ A sums[32][33];
+  i64 piece = blockIdx.x, next = (piece + 1) * PIECE;
+  if (next >= n) return;
+  i64 key = keys[next], first = piece * PIECE;
+  bool begins_here = keys[first] != key || first == 0 || keys[first - 1] != key;
+  if (key < 0 || keys[next - 1] != key || !begins_here) return;
+  i64 end = piece + 1;
+  while (end * PIECE < n && keys[end * PIECE] == key) ++end;
+  for (i64 start = 0; start < width; start += 32) {
+    i64 column = start + threadIdx.x;
+    A total = 0;
+    if (column < width)
+      for (i64 i = piece + threadIdx.y; i < end; i += blockDim.y) total += parts[(2 * i + (i == piece)) * width + column];
+    sums[threadIdx.y][threadIdx.x] = total;
+    __syncthreads();
+    if (threadIdx.y == 0 && column < width) {
+      for (int y = 1; y < blockDim.y; ++y) total += sums[y][threadIdx.x];
+      put(out + clamp(target[next], size) * width + column, total);
+    }
+    __syncthreads();
+  }
+}
+
+// ids (n,), rows (n, width) added to out (size, width) in whichever order the threads come.
+extern "C" __global__ void scatter_rows_atomic(const i64* ids, const T* rows, A* out, i64 n, i64 width, i64 size) {
+  i64 stride = static_cast<i64>(gridDim.x) * blockDim.y;
+  for (i64 row = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y; row < n; row += stride) {
+    A* to = out + clamp(ids[row], size) * width;
+    for (i64 column = threadIdx.x; column < width; column += blockDim.x)
+      atomicAdd(to + column, get(rows + row * width + column));
+  }
+}
+
+// ---------------------------------------------------------------- bags
+//
+// Bag b is ids[offsets[b]] to ids[offsets[b + 1]], the last one ends at n. Entries equal to `padding` do not count.
+
+const i64 MEAN = 1, MAX = 2;
+
+__device__ inline i64 end_of_bag(const i64* offsets, i64 bag, i64 bags, i64 n) {
+  return bag + 1 < bags ? offsets[bag + 1] : n;
+}
+
+// weight (size, width) -> out (bags, width) and, for maxima, winners (bags, width): the entry, or -1 in an empty bag.
+// factors (n,) or null. Threads (x: columns, y: bags).
+extern "C" __global__ void embedding_bag(const T* weight, const i64* ids, const i64* offsets, const T* factors, T* out,
+                                         i64* winners, i64 n, i64 bags, i64 width, i64 size, i64 padding, i64 mode) {
+  i64 bag = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (bag >= bags) return;
+  i64 begin = offsets[bag], end = end_of_bag(offsets, bag, bags, n);
+  for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
+    A result = 0;
+    i64 count = 0, winner = -1;
+    for (i64 entry = begin; entry < end; ++entry) {
+      if (ids[entry] == padding) continue;
+      A x = get(weight + clamp(ids[entry], size) * width + column);
+      ++count;
+      if (mode != MAX) {
+        result += factors ? x * get(factors + entry) : x;
+      } else if (winner < 0 || x > result || (x != x && result == result)) {
+        result = x;
+        winner = entry;
+      }
+    }
+    if (mode == MEAN && count) result /= static_cast<A>(count);
+    put(out + bag * width + column, result);
+    if (winners) winners[bag * width + column] = winner;
+  }
+}
+
+// For each entry its bag, its key (the id, or -1 where it does not count) and its share of the bag. One warp a bag.
+extern "C" __global__ void bag_entries(const i64* ids, const i64* offsets, i64* bag_of, i64* keys, A* shares, i64 n,
+                                       i64 bags, i64 padding, i64 mode) {
+  i64 bag = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (bag >= bags) return;
+  i64 begin = offsets[bag], end = end_of_bag(offsets, bag, bags, n);
+  A count = 0;
+  for (i64 entry = begin + threadIdx.x; entry < end; entry += 32) count += ids[entry] != padding;
+  count = over_warp<Sum>(count);
+  A share = mode == MEAN ? 1 / (count > 0 ? count : A(1)) : A(1);
+  for (i64 entry = begin + threadIdx.x; entry < end; entry += 32) {
+    bool counts = ids[entry] != padding;
+    bag_of[entry] = bag;
+    keys[entry] = counts ? ids[entry] : -1;
+    shares[entry] = counts ? share : A(0);
+  }
+}
+
+// out (n,): the product of each entry's row and its bag's gradient g (bags, width), times its share. One warp an entry.
+extern "C" __global__ void bag_factors_backward(const T* weight, const i64* ids, const i64* bag_of, const A* shares,
+                                                const T* g, T* out, i64 n, i64 width, i64 size) {
+  i64 entry = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (entry >= n) return;
+  const T* row = weight + clamp(ids[entry], size) * width;
+  const T* slope = g + bag_of[entry] * width;
+  A total = 0;
+  for (i64 column = threadIdx.x; column < width; column += 32) total += get(row + column) * get(slope + column);
+  total = over_warp<Sum>(total);
+  if (threadIdx.x == 0) put(out + entry, shares[entry] == 0 ? A(0) : total * shares[entry]);
+}

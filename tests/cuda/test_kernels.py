@@ -1,0 +1,409 @@
+"""The CUDA kernels and the Python that launches them, on an emulated GPU, against the reference kernels."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends._cupy import recurrent as fast
+from backends.reference import cross_entropy, embedding, normalization, optimizer, recurrent
+from tests.backends.test_recurrent_kernels import CELLS, SHAPES, Case
+from tests.cuda.emulation import EmulatedBackend
+
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3}
+FLOATS = list(TOLERANCE)
+REFERENCE = EmulatedBackend()
+few = settings(max_examples=25)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def same(actual, expected, dtype):
+    """Compare nested tuples of arrays, missing ones included."""
+    if expected is None or isinstance(expected, tuple):
+        assert type(actual) is type(expected)
+        for a, e in zip(actual or (), expected or (), strict=True):
+            same(a, e, dtype)
+        return
+    assert actual.shape == expected.shape
+    assert actual.dtype == expected.dtype
+    scale = max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0)) if expected.dtype.kind == "f" else 0
+    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * scale)
+
+
+# ------------------------------------------------------------------ rows
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int32", "complex64", "complex128", "bool"])
+@pytest.mark.parametrize("table", [(9, 4), (9, 3), (9,), (9, 2, 3), (9, 0), (9, 130)])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (37,), (2, 3)])
+def test_take_rows(gpu, dtype, table, shape):
+    weight = rng().integers(0, 100, table).astype(dtype)
+    ids = rng(1).integers(0, 9, shape)
+    np.testing.assert_array_equal(gpu.take_rows(weight, ids), weight[ids])
+    np.testing.assert_array_equal(gpu.take_rows(np.asfortranarray(weight), ids.astype(np.uint8)), weight[ids])
+
+
+def test_take_rows_at_any_address(gpu):
+    weight = np.arange(41, dtype=np.float32)[1:].reshape(10, 4)
+    np.testing.assert_array_equal(gpu.take_rows(weight, np.array([9, 0])), weight[[9, 0]])
+
+
+def test_indices_outside_read_the_nearest_row(gpu):
+    weight = np.arange(5.0)
+    np.testing.assert_array_equal(gpu.take_rows(weight, np.array([-3, 0, 4, 5, 2**40])), [0, 0, 4, 4, 4])
+    np.testing.assert_array_equal(gpu.take_rows(weight[:0], np.array([0, 1])), [0, 0])
+
+
+ROWS = st.tuples(st.integers(1, 300), st.integers(0, 400), st.integers(0, 70), st.integers(0, 2**32))
+
+
+@few
+@given(case=ROWS, dtype=st.sampled_from(FLOATS))
+def test_sums_of_rows(gpu, case, dtype):
+    size, n, width, seed = case
+    ids = (size * rng(seed).random(n) ** 3).astype(np.int64)
+    rows = rng(seed).standard_normal((n, width)).astype(dtype)
+    same(gpu.sum_rows(ids, rows), embedding.sum_rows(REFERENCE, ids, rows), dtype)
+    same(gpu.scatter_rows(ids, rows, size), embedding.scatter_rows(REFERENCE, ids, rows, size), dtype)
+
+
+@pytest.mark.parametrize("counts", [[64], [65], [128], [129, 1], [1, 63, 64, 1], [30, 200, 3, 500], [1000]])
+def test_runs_across_pieces(gpu, counts):
+    ids = rng().permutation(np.repeat(np.arange(len(counts)) * 7, counts))
+    rows = rng(1).standard_normal((len(ids), 5))
+    same(gpu.sum_rows(ids.astype(np.int32), rows), embedding.sum_rows(REFERENCE, ids.astype(np.int32), rows), "float64")
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_sums_are_the_same_each_time(gpu, dtype):
+    ids, rows = rng().integers(0, 20, 700), (1e3 * rng(1).standard_normal((700, 33))).astype(dtype)
+    first = gpu.sum_rows(ids, rows)
+    other = EmulatedBackend()
+    other.launch.falling = not gpu.launch.falling
+    for a, b in zip(first, other.sum_rows(ids, rows)):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_atomic_sums_in_a_captured_step(gpu, dtype, monkeypatch):
+    monkeypatch.setattr(gpu, "captures", True)
+    ids, rows = rng().integers(0, 20, 100), rng(1).standard_normal((100, 33)).astype(dtype)
+    same(gpu.scatter_rows(ids, rows, 21), embedding.scatter_rows(REFERENCE, ids, rows, 21), dtype)
+    assert gpu.launch.log[-1] == "embedding.scatter_rows_atomic"
+    with pytest.raises(RuntimeError, match="sum_rows: a captured step cannot bring the number of different rows"):
+        gpu.sum_rows(ids, rows)
+
+
+def test_rows_of_other_types_take_the_reference(gpu):
+    ids, rows = np.array([2, 0, 2]), np.array([[1 + 1j], [2], [3]])
+    same(gpu.sum_rows(ids, rows), (np.array([0, 2]), np.array([[2], [4 + 1j]])), "float64")
+
+
+# ------------------------------------------------------------------ bags
+BAGS = st.tuples(
+    st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    st.integers(1, 40),
+    st.sampled_from(["sum", "mean", "max"]),
+    st.booleans(),
+    st.sampled_from([None, 0, 2]),
+    st.integers(0, 2**32),
+)
+
+
+@few
+@given(case=BAGS, dtype=st.sampled_from(["float32", "float64"]))
+def test_bags(gpu, case, dtype):
+    lengths, width, mode, weighted, padding, seed = case
+    n, draw = sum(lengths), rng(seed)
+    offsets = np.cumsum([0, *lengths])[:-1]
+    weight, ids = draw.standard_normal((6, width)).astype(dtype), draw.integers(0, 6, n)
+    factors = draw.standard_normal(n).astype(dtype) if weighted and mode != "max" else None
+    arguments = (weight, ids, offsets, factors, mode, padding)
+    out, saved = gpu.embedding_bag_forward(*arguments)
+    expected, kept = embedding.embedding_bag_forward(REFERENCE, *arguments)
+    same(out, expected, dtype)
+    g, needs = draw.standard_normal(out.shape).astype(dtype), (True, factors is not None)
+    for _ in range(2):
+        actual = gpu.embedding_bag_backward(saved, g, needs)
+        same(actual, embedding.embedding_bag_backward(REFERENCE, kept, g, needs), dtype)
+    assert gpu.embedding_bag_backward(saved, g, (False, False)) == (None, None)
+
+
+def test_the_maximum_of_a_bag_with_nan_and_ties(gpu):
+    weight = np.array([[1.0, np.nan], [1.0, 2.0], [0.0, np.nan]])
+    out, saved = gpu.embedding_bag_forward(weight, np.array([0, 1, 2]), np.array([0, 3]), None, "max", None)
+    np.testing.assert_array_equal(out, [[1, np.nan], [0, 0]])
+    ids, rows = gpu.embedding_bag_backward(saved, np.ones((2, 2)), (True, False))[0]
+    assert rows.tolist() == [[1, 1], [0, 0], [0, 0]]
+    assert ids.tolist() == [0, 1, 2]
+
+
+# ------------------------------------------------------------------ cross-entropy
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (7, 3), (3, 32), (5, 33), (3, 1000)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy(gpu, dtype, shape, smoothing, weighted):
+    logits = (3 * rng().standard_normal(shape)).astype(dtype)
+    target = rng(1).integers(0, shape[1], shape[0])
+    target[::3] = -100
+    weight = rng(2).random(shape[1]).astype(dtype) if weighted else None
+    losses, saved = gpu.cross_entropy_forward(logits, target, weight, -100, smoothing)
+    expected, kept = cross_entropy.cross_entropy_forward(REFERENCE, logits, target, weight, -100, smoothing)
+    same(losses, expected, dtype)
+    g = rng(3).standard_normal(shape[0]).astype(dtype)
+    for _ in range(2):
+        actual = gpu.cross_entropy_backward(saved, g)
+        same(actual, cross_entropy.cross_entropy_backward(REFERENCE, kept, g), dtype)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_of_large_and_impossible_logits(gpu, smoothing):
+    logits = np.array([[1e4, -1e4, 0], [-np.inf, 0, 1], [-1e4, -1e4, -1e4]], np.float32)
+    weight = np.array([1, 0.5, 2], np.float32)
+    for w in (None, weight, np.array([0, 1, 1], np.float32)):
+        for target in ([0, 1, 2], [1, 2, 0]):
+            arguments = (logits, np.array(target), w, -1, smoothing)
+            losses, saved = gpu.cross_entropy_forward(*arguments)
+            expected, kept = cross_entropy.cross_entropy_forward(REFERENCE, *arguments)
+            same(losses, expected, "float32")
+            g = np.ones(3, np.float32)
+            same(
+                gpu.cross_entropy_backward(saved, g),
+                cross_entropy.cross_entropy_backward(REFERENCE, kept, g),
+                "float32",
+            )
+
+
+# ------------------------------------------------------------------ normalization
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(0, 4), (1, 1), (5, 3), (3, 32), (300, 33), (2, 700)])
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("kind", ["layer_norm", "rms_norm"])
+def test_norms(gpu, dtype, shape, affine, kind):
+    x, g = ((2 * rng(seed).standard_normal(shape) + 1).astype(dtype) for seed in (0, 1))
+    parameters = [rng(seed).standard_normal(shape[1]).astype(dtype) if affine else None for seed in (2, 3)]
+    parameters = parameters[: 2 if kind == "layer_norm" else 1]
+    y, saved = getattr(gpu, f"{kind}_forward")(x, *parameters, 1e-5)
+    expected, kept = getattr(normalization, f"{kind}_forward")(REFERENCE, x, *parameters, 1e-5)
+    same(y, expected, dtype)
+    every = (True,) * (1 + len(parameters))
+    for needs in (every, tuple(reversed((True, *(False,) * len(parameters)))), (False,) * len(every)):
+        actual = getattr(gpu, f"{kind}_backward")(saved, g, needs)
+        expected = getattr(normalization, f"{kind}_backward")(REFERENCE, kept, g, needs)
+        for a, e in zip(actual, expected, strict=True):
+            same(a, e, dtype)
+
+
+# ------------------------------------------------------------------ optimizer
+OPTIONS = [
+    {},
+    {"momentum": 0.9},
+    {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1},
+    {"momentum": 0.9, "nesterov": True, "maximize": True},
+    {"weight_decay": 0.1, "maximize": True},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sgd(gpu, options, dtype):
+    options = {
+        "lr": 0.1,
+        "momentum": 0.0,
+        "dampening": 0.0,
+        "nesterov": False,
+        "weight_decay": 0.0,
+        "maximize": False,
+    } | options
+    shapes = [(3, 4), (), (0, 2), (1,), (2000,)] + [(2,)] * 100
+    ours, theirs = ([rng(i).standard_normal(shape).astype(dtype) for i, shape in enumerate(shapes)] for _ in range(2))
+    buffers = other = [None] * len(shapes)
+    for step in range(3):
+        grads = [rng(100 * step + i).standard_normal(shape).astype(dtype) for i, shape in enumerate(shapes)]
+        buffers = gpu.sgd_step(ours, grads, buffers, **options)
+        other = optimizer.sgd_step(REFERENCE, theirs, grads, other, **options)
+    for a, b in zip([*ours, *buffers], [*theirs, *other], strict=True):
+        same(a, b, dtype)
+
+
+def test_sgd_of_mixed_types_and_layouts(gpu):
+    def parameters():
+        return [
+            np.ones(3, np.float32),
+            np.ones(3),
+            np.ones((4, 4))[:, ::2],
+            np.ones(2, np.complex128),
+            np.ones(2, np.float32),
+        ]
+
+    options = {"lr": 0.1, "momentum": 0.9, "dampening": 0, "nesterov": False, "weight_decay": 0.1, "maximize": False}
+    ours, theirs, grads = parameters(), parameters(), [2 * p for p in parameters()]
+    buffers = gpu.sgd_step(ours, grads, [None] * 5, **options)
+    other = optimizer.sgd_step(REFERENCE, theirs, grads, [None] * 5, **options)
+    for a, b in zip([*ours, *buffers], [*theirs, *other], strict=True):
+        same(a, b, "float32" if a.dtype == np.float32 else "float64")
+
+
+def test_sgd_is_one_launch(gpu):
+    gpu.launch.log.clear()
+    parameters = [np.ones(5, np.float32) for _ in range(90)]
+    options = {"lr": 0.1, "momentum": 0, "dampening": 0, "nesterov": False, "weight_decay": 0, "maximize": False}
+    gpu.sgd_step(parameters, parameters, [None] * 90, **options)
+    assert gpu.launch.log == ["optimizer.sgd_step"]
+
+
+# ------------------------------------------------------------------ random numbers
+COUNTERS = st.one_of(st.integers(0, 2**256 - 1), st.integers(2**64 - 3, 2**64 + 3), st.just(2**256 - 1))
+
+
+@few
+@given(key=st.integers(0, 2**128 - 1), counter=COUNTERS, n=st.integers(0, 2100))
+def test_random_bits(gpu, key, counter, n):
+    words = gpu.random_bits(key, counter, n)
+    np.testing.assert_array_equal(words, np.random.Philox(key=key, counter=counter).random_raw(n))
+    assert words.dtype == np.uint64
+
+
+# ------------------------------------------------------------------ recurrent layers
+WAYS = {"whole sequence": 64 * 1024, "step by step": 0}
+
+
+@pytest.fixture(params=WAYS)
+def either_way(request, gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "shared_per_block", WAYS[request.param])
+    return gpu
+
+
+def compare(gpu, case, nonlinearity, reverse, dtype):
+    options = {"reverse": reverse, "nonlinearity": nonlinearity}
+    *outputs, saved = case.forward(fast, gpu, **options)
+    *expected, kept = case.forward(recurrent, REFERENCE, **options)
+    same(tuple(outputs), tuple(expected), dtype)
+    missing = (None,) * len(case.g_state)
+    for grads in ((case.gy, *case.g_state), (None, *case.g_state), (case.gy, *missing)):
+        actual = case.backward(fast, saved, gpu, grads=grads)
+        wanted = case.backward(recurrent, kept, REFERENCE, grads=grads)
+        for a, e in zip(actual, wanted, strict=True):
+            same(a, e, dtype)
+    same(tuple(case.forward(fast, gpu, keep=False, **options)[:-1]), tuple(expected), dtype)
+
+
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 9, 2, 13)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrent(either_way, kind, nonlinearity, shape, reverse):
+    case = Case(kind, shape, bias=not reverse, lengths=len(shape) % 2 == reverse, scale=0.7)
+    compare(either_way, case, nonlinearity, reverse, "float64")
+
+
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrent_of_many_units(either_way, kind, nonlinearity, lengths, reverse):
+    case = Case(kind, (4, 6, 3, 37), lengths=lengths, dtype=np.float32, scale=0.3)
+    compare(either_way, case, nonlinearity, reverse, "float32")
+
+
+def test_terms_are_loaded_in_chunks(either_way):
+    compare(either_way, Case("gru", (2, 2, 3, 150), dtype=np.float32, scale=0.1), None, False, "float32")
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_padding_may_hold_anything(either_way, kind):
+    case = Case(kind, (4, 3, 2, 5), lengths=True)
+    for n, length in enumerate(case.lengths):
+        case.x[length:, n] = np.nan
+    compare(either_way, case, None, False, "float64")
+
+
+def test_which_way_is_taken(gpu, monkeypatch):
+    case = Case("lstm", (3, 2, 2, 5))
+    for shared, expected in ((64 * 1024, {"lstm_forward_sequence"}), (1000, {"lstm_forward_step"})):
+        monkeypatch.setattr(gpu, "shared_per_block", shared)
+        gpu.launch.log.clear()
+        case.forward(fast, gpu)
+        assert {name.partition(".")[2] for name in gpu.launch.log} == expected
+
+
+def test_missing_gradients_are_not_made(gpu):
+    case = Case("gru", (3, 2, 2, 5))
+    *_, saved = case.forward(fast, gpu)
+    needs = (False, True, False, True, False, True)
+    assert [g is not None for g in case.backward(fast, saved, gpu, needs=needs)] == list(needs)
+
+
+def test_plans_fit_the_chip():
+    h200 = EmulatedBackend(132, 227 * 1024)
+    turing = EmulatedBackend(40, 64 * 1024)
+    for gates, batch, hidden in [(4, 64, 512), (4, 128, 64), (3, 256, 512), (1, 64, 1024), (4, 5, 16), (4, 64, 1024)]:
+        for chip in (h200, turing):
+            plan = fast.plan(chip, gates, hidden, batch, hidden, 4)
+            if plan is None:
+                assert chip is turing
+                continue
+            units, groups, shares = plan.block
+            assert plan.grid[0] * units >= hidden
+            assert plan.grid[1] * groups * 4 >= batch
+            assert plan.grid[0] * plan.grid[1] <= chip.multiprocessors
+            assert units * groups * shares <= 512
+            assert plan.shared <= chip.shared_per_block
+
+
+def test_constants_are_those_of_the_sources():
+    from backends._cupy import compiler, embedding, optimizer
+
+    assert f"ROWS = {fast._ROWS}, CHUNK = {fast._CHUNK};" in compiler.source("recurrent")
+    assert f"__launch_bounds__({fast._MOST_THREADS})" in compiler.source("recurrent")
+    assert f"PIECE = {embedding._PIECE};" in compiler.source("embedding")
+    assert f"TENSORS = {optimizer._TENSORS};" in compiler.source("optimizer")
+    assert inspect.getsource(fast.rnn_forward)
+
+
+# ------------------------------------------------------------------ errors
+@pytest.mark.parametrize(
+    ("ids", "low", "message"),
+    [
+        ([[0, 1, 2], [0, 0, 7]], 0, r"embedding: index 7 at position \(1, 2\) is outside the valid range \[0, 5\), in "),
+        ([4, 5, 9, -1], 0, r"embedding: index 5 at position 1 is outside the valid range \[0, 5\), in the call at "),
+        ([-5, -6], -5, r"embedding: index -6 at position 1 is outside the valid range \[-5, 5\), in the call at "),
+        (5, 0, r"embedding: index 5 is outside the valid range \[0, 5\), in the call at "),
+        ([1] * 999 + [70] * 999, 0, r"embedding: index 70 at position 999 is outside"),
+    ],
+)  # fmt: skip
+def test_an_index_outside_is_named_at_the_next_wait(gpu, ids, low, message):
+    line = inspect.currentframe().f_lineno + 1
+    gpu.check_indices(np.array(ids), 5, "embedding", low)
+    gpu.check_indices(np.array([99]), 5, "a later operation")
+    with pytest.raises(IndexError, match=message) as error:
+        gpu.to_numpy(np.zeros(1))
+    if low:
+        assert str(error.value).endswith(f"{__file__}:{line}")
+    gpu.synchronize()
+
+
+def test_indices_inside_pass(gpu):
+    for ids in (np.arange(5), np.zeros((0, 3), np.int8), np.array(4), np.array([[4, 0], [1, 2]], np.uint64)):
+        gpu.check_indices(ids, 5, "embedding")
+    gpu.check_indices(np.arange(-5, 5), 5, "embedding", -5)
+    gpu.synchronize()
+    with pytest.raises(TypeError, match="embedding: indices must be integers, got an array of float64"):
+        gpu.check_indices(np.zeros(2), 5, "embedding")
+
+
+def test_one_line_takes_one_number(gpu):
+    calls = len(gpu.mistakes._calls)
+    for _ in range(5):
+        gpu.check_indices(np.arange(3), 5, "embedding")
+    assert len(gpu.mistakes._calls) == calls + 1
+
+
+def test_a_captured_step_brings_nothing_to_the_host(gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "captures", True)
+    with pytest.raises(RuntimeError, match="a captured step cannot bring a value to the host"):
+        gpu.to_numpy(np.zeros(1))
