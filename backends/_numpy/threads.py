@@ -110,4 +110,5 @@ def matmul(a: Any, b: Any, out: Any) -> None:
     def part(rows: slice) -> None:
         np.matmul(a[rows], b, out[rows])
 
-    each(part, parts(len(a), -(-_PART_OF_PRODUCT // work_per_row)))
+    with _single_threaded_products():
+        each(part, parts(len(a), -(-_PART_OF_PRODUCT // work_per_row)))
