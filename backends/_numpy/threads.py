@@ -11,13 +11,17 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
+from itertools import pairwise
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -72,6 +76,8 @@ def _single_threaded_products() -> Iterator[None]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # brings in logging and queue, which importing us should not cost
+
     return ThreadPoolExecutor(cores(), thread_name_prefix="framework")
 
 
@@ -83,19 +89,20 @@ def parts(size: int, smallest: int) -> list[slice]:
     """Cut ``range(size)`` into as many even parts as there are cores, none below ``smallest``."""
     count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
     edges = [size * k // count for k in range(count + 1)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Result]:
-    """``[function(item) for item in items]``, at once; a single item runs as if called directly."""
+    """``[function(item) for item in items]`` at once, all under the caller's ``np.errstate``; one item is just called."""
     if len(items) == 1:
         return [function(items[0])]
     with _single_threaded_products():
-        others = [_pool().submit(function, item) for item in items[1:]]
+        others = [_pool().submit(copy_context().run, function, item) for item in items[1:]]
         try:
             first = function(items[0])
         finally:
-            wait(others)
+            for other in others:
+                other.exception()  # waits: the items may share memory that the caller is about to free or to read
     return [first, *(other.result() for other in others)]
 
 
