@@ -15,8 +15,9 @@ _SMALL = 2**12
 
 
 def getitem(x: Array, key: Any) -> Array:
-    """``x[key]``."""
-    return x[key]
+    """``x[key]``; of a single entry an array too, which shares memory as it does in other libraries."""
+    part = x[key]
+    return part if type(part) is np.ndarray else x[(*key, ...) if isinstance(key, tuple) else (key, ...)]
 
 
 def setitem(x: Array, key: Any, value: Any) -> Array:
@@ -56,7 +57,7 @@ def _only_indexed_axis(parts: tuple[Any, ...]) -> int | None:
     """The axis that the last part indexes by an array, if all parts before it are whole slices."""
     axis = len(parts) - 1
     whole = all(isinstance(part, slice) and part == slice(None) for part in parts[:axis])
-    return axis if whole and _is_index(parts[axis]) else None
+    return axis if parts and whole and _is_index(parts[axis]) else None
 
 
 def _sum_slices(values: Array, ids: Array, shape: tuple[int, ...], axis: int) -> Array:

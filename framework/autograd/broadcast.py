@@ -15,13 +15,13 @@ def match(xp: Any, g: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     xp : namespace
         Of the gradient.
     g : array
-        A gradient of a shape to which ``shape`` broadcasts.
+        A gradient of a shape to which ``shape`` broadcasts; an assignment's may lack leading axes of length one.
     shape, dtype
         Those of the value; of a real value the gradient is the real part.
     """
     if g.shape != shape:
         extra = len(g.shape) - len(shape)
-        stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
+        stretched = tuple(i for i, n in enumerate(g.shape) if i >= extra and shape[i - extra] == 1 and n != 1)
         axes = (*range(extra), *stretched)
         if axes:
             g = xp.sum(g, axis=axes, keepdims=True, dtype=g.dtype)

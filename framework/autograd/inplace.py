@@ -109,11 +109,11 @@ def _check_fits(op: Primitive, x: Any, result: Any) -> None:
 def _keep_old_values(node: Node, x: Variable) -> None:
     """The rules of the write, and of the operation that made ``x``, may need what is overwritten: keep a copy."""
     copy = partial(x.backend.xp.asarray, copy=True)
+    owner = x.backend.owner(x.data)
     if node.args:
-        node.args = [copy(value) if value is x.data else value for value in node.args]
+        node.args = [copy(value) if x.backend.owner(value) is owner else value for value in node.args]
     maker = _behind_views(x.node)
     if isinstance(maker, Node) and isinstance(maker.op, Primitive) and not written_since(x.backend, x.data, maker.seq):
-        owner = x.backend.owner(x.data)
         if type(maker.y) is tuple:
             maker.y = tuple([copy(y) if x.backend.owner(y) is owner else y for y in maker.y])
         elif maker.y is not None and x.backend.owner(maker.y) is owner:

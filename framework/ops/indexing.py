@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from framework.autograd.graph import Variable
@@ -91,7 +92,23 @@ def _setitem(xp: Any, x: Array, value: Array, /, *, key: Any) -> Array:
     return xp.setitem(x, key, value)
 
 
-_setitem.defvjp(lambda xp, g, key: xp.setitem(g, key, 0), lambda xp, g, key: xp.getitem(g, key))
+def _value_rule(xp: Any, g: Array, key: Any) -> Array:
+    """The gradient of what was written; of values written to one place only the one that stayed there has any."""
+    part = xp.getitem(g, key)
+    if not _may_repeat(key):
+        return part
+    numbers = xp.reshape(xp.arange(prod(part.shape), device=g.device), part.shape)
+    places = xp.setitem(xp.zeros(g.shape, dtype=numbers.dtype, device=g.device), key, numbers)
+    return xp.where(xp.getitem(places, key) == numbers, part, xp.zeros_like(part))
+
+
+def _may_repeat(key: Any) -> bool:
+    """Whether the key holds index arrays, which may name a place twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(part, list) or (hasattr(part, "dtype") and "int" in str(part.dtype)) for part in parts)
+
+
+_setitem.defvjp(lambda xp, g, key: xp.setitem(g, key, 0), _value_rule)
 
 
 def setitem(x: Any, key: Any, value: Any, /) -> Any:
