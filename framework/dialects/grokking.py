@@ -343,8 +343,9 @@ class Tensor:
             grad = Tensor(grad, id=0, device=self.device)
         if grad.autograd:
             raise RuntimeError("a gradient must not have a gradient of its own: make it without autograd=True")
-        g, shape = grad._floats().to(self.device), self._values.shape
-        return g if g.shape == shape else g.reshape(shape)  # as a loss of one element, (1,) or 0-d
+        g: fw.Tensor = grad._floats().to(self.device)
+        # The gradient of a loss of one element may come as (1,) or 0-d.
+        return g if g.shape == self._values.shape else g.reshape(self._values.shape)
 
     # --------------------------------------------------------------------------------------- operations
     def _apply(self, op: str, *others: Any) -> Tensor:
