@@ -33,6 +33,7 @@ class NumpyBackend(Backend):
             argsort=namespace.argsort,
             sort=namespace.sort,
             sum=namespace.sum,
+            mean=namespace.mean,
             unique_values=namespace.unique_values,
             einsum=namespace.einsum,
         )

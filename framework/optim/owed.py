@@ -50,6 +50,7 @@ class RowDebt:
         self.buffer = buffer
         self._seen = backend.xp.zeros(array.shape[0], dtype=backend.xp.int32)
         self._now = 0
+        self._decays = False
         self._products = np.zeros((2, CAPACITY + 1, 2))
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
@@ -80,6 +81,7 @@ class RowDebt:
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
         self._now += 1
+        self._decays |= step[0][0] != 1 or step[1][0] != 0
         self._products[:, self._now] = np.eye(2)
         self._on_device = None
 
@@ -98,16 +100,18 @@ class RowDebt:
 
     def read_rows(self, ids: Array) -> Array:
         """The rows ``ids`` as they are now, of shape ``ids.shape + array.shape[1:]``; the table stays behind."""
-        xp, backend = self.backend.xp, self.backend
-        w = backend.take_rows(self.array, ids)
+        xp = self.backend.xp
+        flat = xp.reshape(ids, (-1,))
+        rows = self.backend.take_rows(self.array, flat)
         if self._now:
-            ww, wb, _, _ = self._factors(xp.take(self._seen, xp.reshape(ids, (-1,)), axis=0), ids.shape)
-            w *= ww
-            if self.buffer is not None:
-                b = backend.take_rows(self.buffer, ids)
-                b *= wb
-                w += b
-        return w
+            seen = xp.take(self._seen, flat, axis=0)
+            for part in self._parts(flat.shape[0]):
+                ww, wb, _, _ = self._factors(seen[part])
+                if self._decays:
+                    rows[part, ...] *= ww
+                if self.buffer is not None:
+                    rows[part, ...] += wb * self.backend.take_rows(self.buffer, flat[part])
+        return xp.reshape(rows, (*ids.shape, *self.array.shape[1:]))
 
     def _parts(self, rows: int) -> list[slice]:
         """Cut a number of rows into parts whose elements stay in cache."""
@@ -123,6 +127,7 @@ class RowDebt:
                 self._advance(part, self._seen[part])
             self._seen = xp.zeros_like(self._seen)
             self._now = 0
+            self._decays = False
             self._products[:, 0] = np.eye(2)
             self._on_device = None
 
@@ -147,33 +152,32 @@ class RowDebt:
         tensor._owed = self
         del tensor.data
 
-    def _factors(self, seen: Array, shape: tuple[int, ...]) -> list[Array]:
+    def _factors(self, seen: Array) -> list[Array]:
         """The four entries of the product from the steps seen to now, each to be multiplied with rows."""
         xp = self.backend.xp
         if self._on_device is None:
             table = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
             self._on_device = self.backend.asarray(table, dtype=self.backend.dtype_of(self.array))
         factors = xp.take(self._on_device, seen, axis=0)
-        wide = (*shape, *(1,) * (self.array.ndim - 1))
-        return [xp.reshape(factors[:, i], wide) for i in range(4)]
+        return [xp.reshape(factors[:, i], (-1,) + (1,) * (self.array.ndim - 1)) for i in range(4)]
 
     def _advance(self, rows: Any, seen: Array, g: Array | None = None, gains: tuple[float, float] = (0.0, 0.0)) -> None:
         """Apply to the rows (ids or a slice) the products from the steps they have seen to now; add the gradient's part."""
-        xp = self.backend.xp
-        ww, wb, bw, bb = self._factors(seen, seen.shape)
+        ww, wb, bw, bb = self._factors(seen)
         w_old = self._rows(self.array, rows)
-        w = ww * w_old
+        w = ww * w_old if self._decays else w_old
         if self.buffer is not None:
             b_old = self._rows(self.buffer, rows)
-            w += wb * b_old
-            b = bw * w_old
-            b += bb * b_old
+            w = w + wb * b_old
+            b = bb * b_old
+            if self._decays:
+                b += bw * w_old
             if g is not None:
-                b += gains[1] * g
-            xp.assign(self.buffer, rows, b)
+                b += g if gains[1] == 1 else gains[1] * g
+            self.backend.xp.assign(self.buffer, rows, b)
         if g is not None:
-            w += gains[0] * g
-        xp.assign(self.array, rows, w)
+            w = w + gains[0] * g
+        self.backend.xp.assign(self.array, rows, w)
 
     def _rows(self, array: Array, rows: Any) -> Array:
         return array[rows, ...] if isinstance(rows, slice) else self.backend.take_rows(array, rows)
