@@ -18,7 +18,7 @@ __all__ = ["assign", "einsum", "getitem", "scatter", "setitem"]
 def getitem(xp: Any, x: Array, key: Any) -> Array:
     """``x[key]``, for every key that NumPy takes."""
     if _is_simple(key):
-        return x[_whole(key)]
+        return x[_plain(key, x.shape)]
     positions = _positions(xp, x.shape, key)
     flat = xp.take(xp.reshape(x, (-1,)), xp.reshape(positions, (-1,)), axis=0)
     return xp.reshape(flat, positions.shape)
@@ -34,7 +34,13 @@ def setitem(xp: Any, x: Array, key: Any, value: Any) -> Array:
 def assign(xp: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place, for every key that NumPy takes."""
     if _is_simple(key):
-        x[_whole(key)] = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
+        place = _plain(key, x.shape)
+        value = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
+        if isinstance(place, tuple) and None in place:
+            value = xp.broadcast_to(xp.asarray(value, dtype=x.dtype), x[place].shape)
+            place = _without_new_axes(place)
+            value = xp.reshape(value, x[place].shape)
+        x[place] = value
         return
     positions = _positions(xp, x.shape, key)
     flat = xp.asarray(xp.reshape(x, (-1,)), copy=True)
@@ -49,7 +55,7 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
     out = xp.zeros(shape, dtype=values.dtype)
     if _is_simple(key):
-        place = _without_new_axes(_whole(key))
+        place = _without_new_axes(_plain(key, shape))
         out[place] = xp.reshape(values, out[place].shape)
         return out
     positions = xp.reshape(_positions(xp, shape, key), (-1,))
@@ -81,16 +87,40 @@ def _aligned(xp: Any, x: Array, term: str, order: str) -> Array:
 def _is_simple(key: Any) -> bool:
     """Whether every Array-API library takes the key: integers, slices, None, Ellipsis, or one mask alone."""
     if isinstance(key, tuple):
-        return all(part is None or part is ... or isinstance(part, (int, slice)) for part in key)
-    return not isinstance(key, list) and (not hasattr(key, "dtype") or "bool" in str(key.dtype))
+        return all(_is_simple_part(part) for part in key)
+    return _is_simple_part(key) or ("bool" in str(getattr(key, "dtype", "")) and len(key.shape) > 0)
 
 
-def _whole(key: Any) -> Any:
-    """The key with an Ellipsis for the axes that it does not mention, which the standard asks for."""
+def _is_simple_part(part: Any) -> bool:
+    return part is None or part is ... or (isinstance(part, (int, slice)) and not isinstance(part, bool))
+
+
+def _plain(key: Any, shape: tuple[int, ...]) -> Any:
+    """The key as the standard asks for it: slices within bounds, an Ellipsis for the axes that it does not mention."""
     if hasattr(key, "dtype"):
         return key
     parts = key if isinstance(key, tuple) else (key,)
-    return parts if any(part is ... for part in parts) else (*parts, ...)
+    parts = parts if ... in parts else (*parts, ...)
+    middle = parts.index(...)
+    return (*_in_bounds(parts[:middle], shape), ..., *_in_bounds(parts[:middle:-1], shape[::-1])[::-1])
+
+
+def _in_bounds(parts: tuple[Any, ...], lengths: tuple[int, ...]) -> tuple[Any, ...]:
+    """The parts with each slice's ends brought within its axis's length."""
+    rest = iter(lengths)
+    bounded = []
+    for part in parts:
+        length = None if part is None else next(rest, None)
+        bounded.append(part if length is None or not isinstance(part, slice) else _within(part, length))
+    return tuple(bounded)
+
+
+def _within(part: slice, length: int) -> slice:
+    """The same entries by a slice whose ends lie in the axis, ``stop`` None where it would be before the first."""
+    start, stop, step = part.indices(length)
+    if not len(range(start, stop, step)):
+        return slice(0, 0)
+    return slice(start, None if stop < 0 else stop, step)
 
 
 def _without_new_axes(key: Any) -> Any:
@@ -106,5 +136,5 @@ def _positions(xp: Any, shape: tuple[int, ...], key: Any) -> Array:
     for length in shape:
         size *= length
     parts = key if isinstance(key, tuple) else (key,)
-    host = tuple(np.asarray(part) if hasattr(part, "dtype") or isinstance(part, list) else part for part in parts)
+    host = tuple(np.asarray(part) if hasattr(part, "dtype") else part for part in parts)
     return xp.asarray(np.arange(size).reshape(shape)[host], dtype=xp.int64)
