@@ -196,7 +196,9 @@ class Tensor(Variable):
 
     def detach(self) -> Tensor:
         """The same values, sharing memory, outside the graph."""
-        return make_tensor(self.backend, self.data)  # type: ignore[no-any-return]
+        t: Tensor = make_tensor(self.backend, self.data)
+        t._cut = True
+        return t
 
     def clone(self) -> Tensor:
         """A copy, in the graph."""

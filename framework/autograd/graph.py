@@ -38,10 +38,10 @@ class Variable:
         Whether operations on this tensor are recorded.
 
     ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, getitem, setitem)``: what a write
-    into the part must move in the graph.
+    into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_hooks", "_owed", "_whole", "backend", "data", "node", "requires_grad")
+    __slots__ = ("__weakref__", "_cut", "_grad", "_hooks", "_owed", "_whole", "backend", "data", "node", "requires_grad")
 
     data: Any
     backend: Backend
@@ -51,6 +51,7 @@ class Variable:
     _hooks: dict[int, Callable[[Any], Any]] | None
     _owed: Any
     _whole: Any
+    _cut: bool | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +69,7 @@ class Variable:
             if owed is not None:
                 self.data = owed.pay(self)
                 return self.data
-        elif name in ("_owed", "_hooks", "_grad", "_whole"):
+        elif name in ("_owed", "_hooks", "_grad", "_whole", "_cut"):
             return None
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

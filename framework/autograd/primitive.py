@@ -89,7 +89,7 @@ class Op:
                     if backend is not None:
                         raise self._mixed_devices(args)
                     backend = x.backend
-                if mixed:
+                if mixed and mode.grad:
                     check_views(x)
             else:
                 raw.append(x)
@@ -201,7 +201,10 @@ class Primitive(Op):
                 return self._record(backend, edges(args, needs), raw, kwargs, needs, y)
         if type(y) is tuple:
             return tuple([make_tensor(backend, part) for part in y])
-        return make_tensor(backend, y)
+        t = make_tensor(backend, y)
+        if mixed and self.view:
+            t._cut = not mode.grad or args[0]._cut
+        return t
 
     def _record(
         self,

@@ -93,10 +93,11 @@ def check_views(x: Variable) -> None:
         return
     if x.node is not None and x.node.seq < write.seq:
         raise RuntimeError(
-            f"this tensor, made by {x.node.name!r}, was overwritten in place through another view of its memory, so its "
-            "recorded history no longer describes its values; take the view again after the write, or clone() before it"
+            f"this tensor, made by {x.node.name!r}, was overwritten in place through another view of its memory or under "
+            "no_grad(), so its recorded history no longer describes its values; take the view again after the write, or "
+            "clone() before it"
         )
-    if x.node is None and write.recorded and not x.requires_grad:
+    if x.node is None and write.recorded and not x.requires_grad and not x._cut:
         raise RuntimeError(
             "this tensor shares memory with a tensor that was written in place with a gradient, which would be lost here; "
             "use the tensor that was written, or clone() before the write"
