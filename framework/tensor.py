@@ -27,6 +27,8 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
     """Values of any kind as a raw array, and the backend it belongs to."""
     found = backend_of(obj)
     if found is None:
+        if copy is False:
+            raise ValueError(f"copy=False, but a {type(obj).__name__} has no memory to share; leave copy out")
         try:
             host = np.asarray(obj)
         except ValueError as error:

@@ -22,6 +22,7 @@ KEYS = {
     "array first": ((50, 60), (RNG.integers(0, 50, 100), slice(None))),
     "mask": ((50, 100), RNG.random((50, 100)) > 0.2),
     "list": ((5, 2000), [0, 0, 2]),
+    "nothing": ((), ()),
     "empty": ((5, 2000), np.zeros(0, dtype=np.int64)),
     "slices": ((50, 100), (slice(None, None, 2), None, 3)),
 }
