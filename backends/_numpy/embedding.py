@@ -6,7 +6,6 @@ times as long. It is imported at the first sum, so that importing the package do
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from backends._base import Backend
 
 Array = Any
-
-_FEW_VALUES = 1 << 13
-"""Up to so many, adding them one by one is done before a sparse matrix is made."""
 
 
 def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0) -> None:
@@ -49,43 +45,35 @@ def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
 
 def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
     """Dense ``(size, D)`` sum of the ``rows (..., D)`` at their ``ids (...)``."""
-    flat = ids.reshape(-1).astype(np.intp, copy=False)
-    if rows.dtype.kind == "f" and rows.size <= _FEW_VALUES:
-        width = rows.shape[-1]
-        places = (flat[:, None] * width + np.arange(width)).reshape(-1)
-        sums = np.bincount(places, rows.reshape(-1), size * width)
-        return sums.reshape(size, width).astype(rows.dtype, copy=False)
-    from scipy.sparse import csc_array
-
-    few, run = _without_repeats(rows, ids.ndim)
-    wide = _widen(few)
-    columns = (np.ones(len(flat), wide.dtype), flat, np.arange(0, len(flat) + 1, run))
-    return (csc_array(columns, shape=(size, len(wide))) @ wide).astype(rows.dtype, copy=False)
+    out = np.zeros((size, rows.shape[-1]), np.result_type(rows.dtype, np.float32))
+    add_rows(backend, out, ids, rows, 1.0)
+    return out.astype(rows.dtype, copy=False)
 
 
 def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: float) -> None:
     """``table[ids] += factor * rows`` in place, repeated ids adding up."""
-    add = _sparse_add()
-    if add is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
+    tools = _sparse_tools()
+    if tools is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
         reference.add_rows(backend, table, ids, rows, factor)
         return
     few, run = _without_repeats(rows.reshape(*ids.shape, -1), ids.ndim)
     few, flat = np.ascontiguousarray(few, table.dtype), ids.reshape(-1).astype(np.int64, copy=False)
     starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
-    add(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
+    tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
 
 
 @cache
-def _sparse_add() -> Callable[..., None] | None:
-    """SciPy's ``Y += A X`` for a matrix by columns, which its public products call with a ``Y`` of zeros.
+def _sparse_tools() -> Any:
+    """SciPy's ``Y += A X`` for sparse A, which its public products call with a ``Y`` of zeros after many checks.
 
-    It is the one way in SciPy to add rows to a table in place; None should it ever go.
+    It is the one way in SciPy to add rows to a table in place, and for small tables the checks cost more than the
+    sums. None should it ever go; then sums are made through the public products.
     """
     try:
         from scipy.sparse import _sparsetools
     except ImportError:
         return None
-    return getattr(_sparsetools, "csc_matvecs", None)
+    return _sparsetools if hasattr(_sparsetools, "csc_matvecs") and hasattr(_sparsetools, "csr_matvecs") else None
 
 
 def _without_repeats(rows: Array, axes: int) -> tuple[Array, int]:
@@ -179,11 +167,17 @@ def _stable_argsort(ids: Array) -> Array:
 
 def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Array:
     """``(R, D)``: for each run of entries, the sum of the rows at their columns ``(n,)`` times their factors."""
-    from scipy.sparse import csr_array
+    wide, tools = _widen(rows), _sparse_tools()
+    factors, runs = factors.astype(wide.dtype, copy=False), len(bounds) - 1
+    if tools is None:
+        from scipy.sparse import csr_array
 
-    wide = _widen(rows)
-    matrix = csr_array((factors.astype(wide.dtype, copy=False), columns, bounds), shape=(len(bounds) - 1, len(rows)))
-    return (matrix @ wide).astype(rows.dtype, copy=False)
+        return (csr_array((factors, columns, bounds), shape=(runs, len(rows))) @ wide).astype(rows.dtype, copy=False)
+    out = np.zeros((runs, wide.shape[1]), wide.dtype)
+    columns, bounds = columns.astype(np.int64, copy=False), bounds.astype(np.int64, copy=False)
+    flat = np.ascontiguousarray(wide).reshape(-1)
+    tools.csr_matvecs(runs, len(rows), wide.shape[1], bounds, columns, factors, flat, out.reshape(-1))
+    return out.astype(rows.dtype, copy=False)
 
 
 def _max_runs(rows: Array, bounds: Array) -> Array:

@@ -32,6 +32,7 @@ _users = 0
 _threads_before = 1
 
 
+@cache
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -106,6 +107,9 @@ def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Resu
     return [first, *(other.result() for other in others)]
 
 
+_SMALL_PRODUCT = 1 << 18
+"""Multiplications up to which OpenBLAS keeps to one thread by itself."""
+
 _PART_OF_PRODUCT = 1 << 20
 """Multiplications below which a part of a product is not worth a thread."""
 
@@ -113,6 +117,9 @@ _PART_OF_PRODUCT = 1 << 20
 def matmul(a: Any, b: Any, out: Any) -> None:
     """``np.matmul(a, b, out)`` for a matrix ``a (M, K)`` and ``b (K,)`` or ``(K, C)``, split by rows of ``a``."""
     work_per_row = max(1, b.size)
+    if len(a) * work_per_row <= _SMALL_PRODUCT:
+        np.matmul(a, b, out)
+        return
 
     def part(rows: slice) -> None:
         np.matmul(a[rows], b, out[rows])

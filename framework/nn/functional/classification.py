@@ -8,7 +8,6 @@ from typing import Any
 from framework.nn.functional.reduction import beside, check_floating, check_reduction
 from framework.ops.cross_entropy import cross_entropy as cross_entropy_rows
 from framework.ops.cross_entropy import picked, reduced
-from framework.ops.elementwise import where
 from framework.ops.manipulation import moveaxis, reshape
 from framework.ops.reduction import sum
 from framework.ops.softmax import log_softmax
@@ -166,7 +165,9 @@ def _rows(name: str, input: Any, target: Any, ignore_index: int) -> tuple[Any, A
 
 
 def _check_classes(name: str, target: Any, classes: int, ignore_index: int) -> None:
-    checked = target if 0 <= ignore_index < classes else where(target == ignore_index, 0, target)
     if target.size and classes == 0:
         raise ValueError(f"{name}: input has no classes")
-    target.backend.check_indices(checked.data, classes, name)
+    labels, xp = target.data, target.backend.xp
+    if not 0 <= ignore_index < classes:
+        labels = xp.where(labels == ignore_index, xp.zeros_like(labels), labels)
+    target.backend.check_indices(labels, classes, name)
