@@ -307,18 +307,22 @@ def next_word_steps(lesson: Any, data: Any) -> Iterator[float]:
         yield float(loss.data)
 
 
-def main_api_steps(data: Any) -> Iterator[float]:
-    """The same program on the main API, with the same initial values."""
+def initial_values() -> list[Any]:
+    """What the program's parameters start from: the table, then weight and bias of each of the cell's three layers."""
+    values = [(np.random.rand(VOCABULARY, HIDDEN) - 0.5) / HIDDEN]
+    for n_in, n_out in ((HIDDEN, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, VOCABULARY)):
+        values += [np.random.randn(n_in, n_out) * np.sqrt(2.0 / n_in), np.zeros(n_out)]
+    return values
+
+
+def main_api_steps(data: Any, start: list[Any]) -> Iterator[float]:
+    """The same program on the main API, from the given values of its parameters."""
     import framework as fw
     from framework import nn, optim
 
-    embed = fw.Tensor((np.random.rand(VOCABULARY, HIDDEN) - 0.5) / HIDDEN, requires_grad=True)
-    layers = []
-    for n_in, n_out in ((HIDDEN, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, VOCABULARY)):
-        weight = np.random.randn(n_in, n_out) * np.sqrt(2.0 / n_in)
-        layers.append((fw.Tensor(weight, requires_grad=True), fw.Tensor(np.zeros(n_out), requires_grad=True)))
-    (w_ih, b_ih), (w_hh, b_hh), (w_ho, b_ho) = layers
-    optimizer = optim.SGD([embed, w_ih, b_ih, w_hh, b_hh, w_ho, b_ho], lr=ALPHA)
+    parameters = [fw.Tensor(values, requires_grad=True) for values in start]
+    embed, w_ih, b_ih, w_hh, b_hh, w_ho, b_ho = parameters
+    optimizer = optim.SGD(parameters, lr=ALPHA)
     words, target = fw.asarray(data[:, :-1].T, copy=True), fw.asarray(data[:, -1], copy=True)
     while True:
         hidden = fw.zeros((len(data), HIDDEN), dtype=fw.float64)
@@ -351,7 +355,7 @@ def measure(program: str, count: int) -> float:
     """Seconds a step of one program, in this process, on words drawn at random."""
     data = np.random.default_rng(0).integers(0, VOCABULARY, (LINES, WORDS))
     if program == "main":
-        return median_step(main_api_steps(data), count)
+        return median_step(main_api_steps(data, initial_values()), count)
     lesson: ModuleType = sys.modules[__name__] if program == "lesson" else import_module(PROGRAMS[program])
     return median_step(next_word_steps(lesson, data), count)
 

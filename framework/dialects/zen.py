@@ -156,43 +156,43 @@ class Tensor:
 
     # --------------------------------------------------------------------------------------- operations
     def __add__(self, other: Any) -> Tensor:
-        return _apply(fw.add, self, other)
+        return _combine(fw.add, self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return _apply(fw.add, other, self)
+        return _combine(fw.add, other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return _apply(fw.subtract, self, other)
+        return _combine(fw.subtract, self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _apply(fw.subtract, other, self)
+        return _combine(fw.subtract, other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return _apply(fw.multiply, self, other)
+        return _combine(fw.multiply, self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return _apply(fw.multiply, other, self)
+        return _combine(fw.multiply, other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return _apply(fw.divide, self, other)
+        return _combine(fw.divide, self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _apply(fw.divide, other, self)
+        return _combine(fw.divide, other, self)
 
     def __pow__(self, other: Any) -> Tensor:
-        return _apply(fw.pow, self, other)
+        return _combine(fw.pow, self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return _apply(fw.pow, other, self)
+        return _combine(fw.pow, other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
-        return _apply(fw.matmul, self, other)
+        return _combine(fw.matmul, self, other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return _apply(fw.matmul, other, self)
+        return _combine(fw.matmul, other, self)
 
     def __neg__(self) -> Tensor:
-        return _apply(fw.negative, self)
+        return _combine(fw.negative, self)
 
     def __repr__(self) -> str:
         return f"Tensor({self._values.detach().numpy()}, trainable={self.trainable})"
@@ -203,21 +203,22 @@ def _floats(value: Any, device: str | None, *, copy: bool | None = None) -> fw.T
     return x.to(fw.float64) if x.dtype.kind in "iub" else x
 
 
-def _apply(function: Callable[..., fw.Tensor], *operands: Any, **options: Any) -> Tensor:
-    dependencies = [x for x in operands if isinstance(x, Tensor)]
-    device = dependencies[0]._values.device
-    # A plain number never promotes an array, as everywhere in the framework.
-    inputs = [
-        x._values if isinstance(x, Tensor) else x if isinstance(x, int | float) else _floats(x, device)
-        for x in operands
-    ]
+def _combine(function: Callable[..., Any], *operands: Any) -> Tensor:
+    """An operator, one of whose operands may be a number, an array or a nested sequence."""
+    device = next(x for x in operands if isinstance(x, Tensor))._values.device
+    # A plain number goes as it is: it never promotes an array, as everywhere in the framework.
+    return _apply(function, *[x if isinstance(x, Tensor | int | float) else _floats(x, device) for x in operands])
+
+
+def _apply(function: Callable[..., Any], *operands: Any, **options: Any) -> Tensor:
     out = Tensor.__new__(Tensor)
-    out._place(function(*inputs, **options), dependencies)
+    values = function(*[x._values if isinstance(x, Tensor) else x for x in operands], **options)
+    out._place(values, [x for x in operands if isinstance(x, Tensor)])
     return out
 
 
-def lift(function: Callable[..., fw.Tensor]) -> Callable[..., Tensor]:
-    """A function of the framework as one of this dialect's tensors, which stand before all other arguments.
+def lift(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """A function of the framework as one of this dialect's tensors.
 
     Examples
     --------

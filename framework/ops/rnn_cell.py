@@ -30,7 +30,7 @@ def _forward(
     b_hh: Array,
     *,
     keep: bool,
-    nonlinearity: str,
+    nonlinearity: str = "tanh",
 ) -> tuple[Array, Any]:
     xp = backend.xp
     z = xp.matmul(x, w_ih.T)
@@ -43,7 +43,7 @@ def _forward(
 
 
 def _backward(
-    backend: Any, saved: Any, g: Array, needs: tuple[bool, ...], *, nonlinearity: str
+    backend: Any, saved: Any, g: Array, needs: tuple[bool, ...], *, nonlinearity: str = "tanh"
 ) -> Sequence[Array | None]:
     xp = backend.xp
     x, h, w_ih, w_hh, y = saved

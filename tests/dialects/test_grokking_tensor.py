@@ -32,11 +32,20 @@ def leaf(values, device=None):
 
 
 # ---------------------------------------------------------------- construction and attributes
-@pytest.mark.parametrize("data", [[1.0, 2.0], (1.0, 2.0), np.array([1.0, 2.0]), Tensor([1.0, 2.0]), fw.Tensor([1.0, 2.0])])
+@pytest.mark.parametrize(
+    "data", [[1.0, 2.0], (1.0, 2.0), np.array([1.0, 2.0]), Tensor([1.0, 2.0]), fw.Tensor([1.0, 2.0])]
+)
 def test_values_of_many_kinds(data):
     x = Tensor(data)
     assert host(x).tolist() == [1.0, 2.0]
-    assert (x.autograd, x.grad, x.creators, x.parents, x.creation_op, dict(x.children)) == (False, None, None, None, None, {})
+    assert (x.autograd, x.grad, x.creators, x.parents, x.creation_op, dict(x.children)) == (
+        False,
+        None,
+        None,
+        None,
+        None,
+        {},
+    )
 
 
 def test_floats_are_double_and_whole_numbers_stay_whole():
@@ -402,7 +411,13 @@ def test_creators_named_by_hand(device):
         assert dict(a.children) == {out.id: 1}
         out.backward()
         a2 = leaf(host(a))
-        expected = a2.sum(1) if op == "sum_1" else a2.expand(1, 3) if op == "expand_1" else a2._apply(op, *([leaf(host(b))] * (len(creators) - 1)))
+        expected = (
+            a2.sum(1)
+            if op == "sum_1"
+            else a2.expand(1, 3)
+            if op == "expand_1"
+            else a2._apply(op, *([leaf(host(b))] * (len(creators) - 1)))
+        )
         expected.backward()
         np.testing.assert_array_equal(host(a.grad), host(a2.grad))
 
@@ -426,7 +441,11 @@ UNARY = ["neg", "sigmoid", "tanh", "relu", "transpose"]
 BINARY = ["add", "sub", "mul", "mm"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(UNARY + BINARY), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(UNARY + BINARY), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=12
+    )
+)
 def test_programs_equal_the_main_api(steps):
     """Any program of these operations, with values used any number of times, has the main API's values and gradients."""
     state = np.random.get_state()

@@ -19,7 +19,9 @@ class Trace:
 
     def __init__(self, name: str) -> None:
         fields = TRACES[name]
-        self.__dict__.update({key: np.array(value) if key in ("inputs", "targets") else value for key, value in fields.items()})
+        self.__dict__.update(
+            {key: np.array(value) if key in ("inputs", "targets") else value for key, value in fields.items()}
+        )
         self.initial = [np.array(p) for p in fields.get("initial_parameters", [])]
 
     def check(self, losses: Losses) -> None:
