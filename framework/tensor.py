@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from backends import Backend, backend_of, get_backend
 from framework.autograd.functional import backward as _backward
-from framework.autograd.graph import Variable, make_tensor, tensor_class
+from framework.autograd.graph import RETAIN, Variable, make_tensor, tensor_class
 from framework.autograd.inplace import write
 from framework.autograd.rows import RowSparse
 from framework.devices import get_default_device
@@ -209,16 +210,15 @@ class Tensor(Variable):
     def retain_grad(self) -> None:
         """Let ``backward`` fill ``grad`` of this result, as it does for leaves."""
         if self.node is not None:
-            import weakref
-
             me = weakref.ref(self)
 
             def keep(g: Tensor) -> None:
                 t = me()
                 if t is not None:
-                    t._grad = g if t._grad is None else t._grad + g
+                    t._grad = g.clone() if t._grad is None else t._grad + g
 
-            self.register_hook(keep)
+            self.node.hooks = hooks = self.node.hooks or {}
+            hooks[RETAIN] = keep
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
         """Call ``hook(gradient)`` when this tensor's gradient is known; what it returns replaces the gradient.
@@ -233,6 +233,8 @@ class Tensor(Variable):
         hooks: dict[int, Any] = (self.node.hooks if self.node is not None else self._hooks) or {}
         key = _hook_ids()
         hooks[key] = hook
+        if RETAIN in hooks:
+            hooks[RETAIN] = hooks.pop(RETAIN)
         if self.node is not None:
             self.node.hooks = hooks
         else:

@@ -86,6 +86,7 @@ def propagate(
         for leaf, g in pending.items():
             if leaf._hooks:
                 g = _run_hooks(leaf._hooks, g.dense() if type(g) is RowSparse else g, leaf.backend, create_graph)
+                g = g if create_graph else leaf.backend.xp.asarray(g, copy=True)
             found[leaf] = g
     return found
 
@@ -178,6 +179,8 @@ def accumulate(leaf: Variable, g: Any) -> None:
 def _own(leaf: Variable, g: Any) -> Any:
     """A gradient that shares its memory with nothing, so that a user may change ``leaf.grad`` in place."""
     backend = leaf.backend
+    if isinstance(g, Variable):
+        return g.__array_namespace__().positive(g)
     if type(g) is backend.array_type and backend.owner(g) is not g:
         return backend.xp.asarray(g, copy=True)
     return g

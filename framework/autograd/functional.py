@@ -8,6 +8,7 @@ from typing import Any
 
 from framework.autograd.engine import accumulate, propagate
 from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.modes import set_grad_enabled
 from framework.autograd.rows import RowSparse
 
 
@@ -37,8 +38,9 @@ def backward(output: Any, grad: Any = None, retain_graph: bool = False, create_g
         retain_graph=retain_graph,
         create_graph=create_graph,
     )
-    for leaf, g in found.items():
-        accumulate(leaf, g)
+    with set_grad_enabled(create_graph):
+        for leaf, g in found.items():
+            accumulate(leaf, g)
 
 
 def grad(
@@ -147,4 +149,6 @@ def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
         raise ValueError(f"the seed gradient must have the tensor's shape {output.shape}, got {seed.shape}")
     if seed.dtype != output.dtype:
         seed = make_tensor(backend, backend.xp.astype(seed.data, output.data.dtype))
-    return output.node or output, seed if create_graph else seed.data
+    if create_graph:
+        return output.node or output, seed
+    return output.node or output, backend.xp.asarray(seed.data, copy=True)

@@ -41,7 +41,18 @@ class Variable:
     into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
     """
 
-    __slots__ = ("__weakref__", "_cut", "_grad", "_hooks", "_owed", "_whole", "backend", "data", "node", "requires_grad")
+    __slots__ = (
+        "__weakref__",
+        "_cut",
+        "_grad",
+        "_hooks",
+        "_owed",
+        "_whole",
+        "backend",
+        "data",
+        "node",
+        "requires_grad",
+    )
 
     data: Any
     backend: Backend
@@ -116,6 +127,9 @@ class Node:
 
 
 Edge = Union["Node", "Variable", None]
+
+RETAIN = -1
+"""Number of the hook that stores a result's own gradient; it runs after all others, and moves with the tensor."""
 
 new = object.__new__
 result_class: list[type[Variable]] = [Variable]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from framework.autograd.graph import Edge, Node, Variable, make_tensor, next_seq
+from framework.autograd.graph import RETAIN, Edge, Node, Variable, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.primitive import Primitive
 from framework.autograd.versions import check_views, mixed, note_write, written_since
@@ -52,7 +52,7 @@ def _place(x: Variable, node: Node) -> None:
     """Move ``x`` to ``node``. What ``x`` is a part of moves too: it is now its old self with ``x`` written into it."""
     node.seq = next_seq()
     x.requires_grad = True
-    x.node = node
+    _move(x, node)
     if not _is_part(x):
         return
     whole, key, getitem, setitem = x._whole
@@ -60,7 +60,15 @@ def _place(x: Variable, node: Node) -> None:
     before = whole.node, node
     written = setitem._record(x.backend, before, (whole.data, x.data), kwargs, 3 if whole.node else 2, whole.data)
     _place(whole, written.node)
-    x.node = getitem._record(x.backend, (whole.node,), (whole.data,), kwargs, 1, x.data).node
+    _move(x, getitem._record(x.backend, (whole.node,), (whole.data,), kwargs, 1, x.data).node)
+
+
+def _move(x: Variable, node: Node) -> None:
+    """Make ``node`` the one of ``x``, whose gradient is from now on that of its new values."""
+    retain = x.node.hooks.pop(RETAIN, None) if x.node is not None and x.node.hooks else None
+    if retain is not None:
+        node.hooks = {RETAIN: retain}
+    x.node = node
 
 
 def _is_part(x: Variable) -> bool:

@@ -156,6 +156,22 @@ def test_gradients_do_not_share_memory():
     np.testing.assert_array_equal(c.grad.numpy().ravel(), [7, 1, 1, 1, 1, 1])
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradients_share_no_memory_with_seeds_hooks_and_each_other(create_graph):
+    a, b, c, seed, kept = leaf([1.0, 2.0]), leaf([3.0, 4.0]), leaf([5.0, 6.0]), np.ones(2), fw.Tensor(np.ones(2))
+    c.register_hook(lambda g: kept)
+    x, y = a + b, c + 0
+    for t in (x, y):
+        t.retain_grad()
+    (x + y).backward(seed, create_graph=create_graph)
+    a.backward(fw.asarray(seed), create_graph=create_graph)
+    with fw.no_grad():
+        for t in (a, b, c, x, y):
+            t.grad.mul_(2.0)
+    assert [t.grad.tolist() for t in (a, b, c, x, y)] == [[4.0, 4.0]] + [[2.0, 2.0]] * 4
+    np.testing.assert_array_equal([seed, kept.numpy()], np.ones((2, 2)))
+
+
 def test_hooks_see_and_replace_gradients():
     seen = []
     x = leaf([1.0, 2.0])
@@ -183,8 +199,29 @@ def test_retain_grad():
     x = leaf([2.0])
     y = x * x
     y.retain_grad()
+    y.retain_grad()
     (y * 3).backward()
     assert y.grad.item() == 3.0
+
+
+def test_a_retained_gradient_is_what_hooks_made_of_it():
+    x = leaf([2.0])
+    y = x * x
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    (y * 3).backward()
+    assert y.grad.item() == 30.0
+
+
+def test_a_retained_gradient_is_that_of_the_newest_values():
+    x = leaf([2.0, 3.0])
+    y = x * x
+    y.retain_grad()
+    y *= 5
+    y[0] = 1.0
+    (y * 3).sum().backward()
+    np.testing.assert_array_equal(y.grad.numpy(), [3.0, 3.0])
+    np.testing.assert_array_equal(x.grad.numpy(), [0.0, 90.0])
 
 
 def test_no_grad_records_nothing_and_is_local_to_a_thread():
