@@ -9,4 +9,5 @@ from backends._base import Backend as Backend
 from backends._lookup import available as available
 from backends._lookup import backend_of as backend_of
 from backends._lookup import get_backend as get_backend
+from backends._lookup import redirect as redirect
 from backends._lookup import register as register

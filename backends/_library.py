@@ -75,5 +75,9 @@ class Library:
     def synchronize(self) -> None:
         """Wait until all work issued on the device is done."""
 
+    def capturing(self) -> bool:
+        """Whether operations are being recorded to be repeated, so that nothing may be brought to the host."""
+        return False
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self.device!r}>"

@@ -67,6 +67,17 @@ def get_backend(device: str) -> Backend:
     return backend
 
 
+def redirect(name: str, device: str) -> None:
+    """Let the device string ``name``, such as ``"cuda"``, mean ``device``, such as ``"cuda:1"``.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As :func:`get_backend` does for ``device``; nothing is changed then.
+    """
+    _backends[name] = get_backend(device)
+
+
 def backend_of(array: Any) -> Backend | None:
     """Return the backend of a raw array, or None if the object is not an array of a registered library."""
     kind = type(array)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from backends._base import Array, Backend
-from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, random, recurrent
+from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, products, random, recurrent
+from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
+from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._namespace import Namespace
 
@@ -47,6 +51,16 @@ def load(rest: str) -> Backend:
     return CupyBackend(index)
 
 
+@cache
+def _watched_memory() -> Allocator:
+    """Watch the memory of all GPUs, from the first use of one on."""
+    import cupy
+
+    allocator = Allocator(cupy)
+    cupy.cuda.set_allocator(allocator)
+    return allocator
+
+
 class CupyBackend(Backend):
     """One NVIDIA GPU.
 
@@ -57,6 +71,7 @@ class CupyBackend(Backend):
     """
 
     name = "cuda"
+    capture: Capture | None = None
 
     def __init__(self, index: int = 0) -> None:
         import array_api_compat.cupy
@@ -77,13 +92,14 @@ class CupyBackend(Backend):
             setitem=indexing.setitem,
             assign=indexing.assign,
             scatter=indexing.scatter,
-            einsum=cupy.einsum,
+            **products.overrides(self, array_api_compat.cupy, cupy.einsum),
         )
         self.launch = Launcher(self._device)
         attributes = self._device.attributes
         self.multiprocessors = attributes["MultiProcessorCount"]
         self.shared_per_block = attributes["MaxSharedMemoryPerBlockOptin"]
         self.mistakes = self._new_mistakes()
+        self.memory = _watched_memory()
 
     def _new_mistakes(self) -> Mistakes:
         """A slot on the device with its mark in the host's memory, which the device reaches at the same address."""
@@ -128,14 +144,43 @@ class CupyBackend(Backend):
         self._device.synchronize()
         self.mistakes.check()
 
+    # ---------------------------------------------------------------- devices, streams, captured steps
+    def count(self) -> int:
+        """How many GPUs there are."""
+        return int(self._cupy.cuda.runtime.getDeviceCount())
+
+    def active(self) -> AbstractContextManager[Any]:
+        """Make this GPU CuPy's current one, in a ``with`` block."""
+        return self._device  # type: ignore[no-any-return]
+
+    def new_stream(self) -> Any:
+        """Make a stream that does not wait for the default one."""
+        with self._device:
+            return self._cupy.cuda.Stream(non_blocking=True)
+
+    @contextmanager
+    def within(self, stream: Any) -> Iterator[None]:
+        """Put work for this GPU into a stream, in a ``with`` block."""
+        with self._device, stream:
+            yield
+
+    def current_stream(self) -> Any:
+        """The stream that work for this GPU goes into now."""
+        with self._device:
+            return self._cupy.cuda.get_current_stream()
+
+    def new_capture(self) -> Capture:
+        """Begin to capture a step."""
+        return Capture(self)
+
     # ---------------------------------------------------------------- for the kernels
     def address(self, array: Array) -> int:
         """Where the array's numbers begin, on the device."""
         return array.data.ptr  # type: ignore[no-any-return]
 
     def capturing(self) -> bool:
-        """Whether operations are being recorded for a captured step, rather than run."""
-        return self._cupy.cuda.get_current_stream().is_capturing()  # type: ignore[no-any-return]
+        """Whether operations are being recorded for a captured step, or rehearsed for it."""
+        return self.capture is not None
 
     def refuse_in_capture(self, op: str, what: str) -> None:
         """Raise RuntimeError in a captured step, for an operation that brings something to the host."""
@@ -151,6 +196,7 @@ class CupyBackend(Backend):
     take_rows = embedding.take_rows
     sum_rows = embedding.sum_rows
     scatter_rows = embedding.scatter_rows
+    add_rows = embedding.add_rows
     embedding_bag_forward = embedding.embedding_bag_forward
     embedding_bag_backward = embedding.embedding_bag_backward
 

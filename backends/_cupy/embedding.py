@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from backends._cupy.launching import blocks, dense, flat_ids, over_elements, over_rows, supported, wide
@@ -41,38 +42,67 @@ def take_rows(backend: Any, weight: Array, ids: Array) -> Array:
 
 
 def sum_rows(backend: Any, ids: Array, rows: Array) -> tuple[Array, Array]:
-    """Unique ``ids (u,)`` in rising order and the sums ``(u, D)`` of their ``rows (n, D)``; waits to learn ``u``."""
+    """Unique ``ids (u,)`` in rising order and the sums ``(u, D)`` of their ``rows (..., D)``; waits to learn ``u``."""
     if not supported(rows):
         return reference.sum_rows(backend, ids, rows)
-    unique, sums = _sum_by_key(backend, flat_ids(backend.xp, ids), rows)
+    keys = flat_ids(backend.xp, ids)
+    unique, sums = _sum_by_key(backend, keys, _matrix(backend.xp, keys, rows, rows.shape[-1]))
     return backend.xp.astype(unique, ids.dtype, copy=False), sums
 
 
 def scatter_rows(backend: Any, ids: Array, rows: Array, size: int) -> Array:
-    """Dense ``(size, D)`` sum of the ``rows (n, D)`` at their ``ids (n,)``; without a wait.
+    """Dense ``(size, D)`` sum of the ``rows (..., D)`` at their ``ids (...)``; without a wait.
 
     Inside a captured step, where CuPy cannot sort, rows are added in whichever order they come.
     """
     if not supported(rows):
         return reference.scatter_rows(backend, ids, rows, size)
-    xp, width = backend.xp, rows.shape[1]
-    keys, rows = flat_ids(xp, ids), dense(rows)
+    xp, width = backend.xp, rows.shape[-1]
+    keys = flat_ids(xp, ids)
+    rows = _matrix(xp, keys, rows, width)
     if backend.capturing():
         sums = xp.zeros((size, width), dtype=wide(rows))
-        grid, block = over_rows(keys.shape[0], width)
-        backend.launch(
-            "embedding.scatter_rows_atomic",
-            rows.dtype.name,
-            grid,
-            block,
-            (keys, rows, sums, keys.shape[0], width, size),
-        )
+        _add_atomically(backend, sums, keys, rows, 1.0)
         return xp.astype(sums, rows.dtype, copy=False)
     out = xp.zeros((size, width), dtype=rows.dtype)
-    order = xp.argsort(keys, stable=True)
-    keys = xp.take(keys, order, axis=0)
+    keys, order = _sorted(xp, keys)
     _sum_runs(backend, keys, order, keys, rows, out)
     return out
+
+
+def add_rows(backend: Any, table: Array, ids: Array, rows: Array, factor: float) -> None:
+    """``table[ids] += factor * rows`` in place, repeated ids adding up; in a captured step as :func:`scatter_rows`."""
+    if not (supported(table) and table.flags.c_contiguous) or not factor:
+        reference.add_rows(backend, table, ids, rows, factor)
+        return
+    xp, size, width = backend.xp, table.shape[0], prod(table.shape[1:])
+    keys = flat_ids(xp, ids)
+    rows = _matrix(xp, keys, xp.astype(rows, table.dtype, copy=False), width)
+    flat = xp.reshape(table, (size, width))
+    if not backend.capturing():
+        keys, order = _sorted(xp, keys)
+        _sum_runs(backend, keys, order, keys, rows, flat, factor=float(factor))
+    elif table.dtype == wide(table):
+        _add_atomically(backend, flat, keys, rows, float(factor))
+    else:
+        table += xp.reshape(factor * scatter_rows(backend, keys, rows, size), table.shape)
+
+
+def _matrix(xp: Any, keys: Array, rows: Array, width: int) -> Array:
+    return dense(xp.reshape(rows, (keys.shape[0], width)))
+
+
+def _sorted(xp: Any, keys: Array) -> tuple[Array, Array]:
+    """The keys in rising order, and where each was; equal ones in the order they came."""
+    order = xp.argsort(keys, stable=True)
+    return xp.take(keys, order, axis=0), order
+
+
+def _add_atomically(backend: Any, out: Array, keys: Array, rows: Array, factor: float) -> None:
+    n, (size, width) = keys.shape[0], out.shape
+    if size:
+        arguments = (keys, rows, out, n, width, size, factor)
+        backend.launch("embedding.add_rows_atomic", rows.dtype.name, *over_rows(n, width), arguments)
 
 
 def _sum_by_key(
@@ -88,14 +118,13 @@ def _sum_by_key(
     xp, n = backend.xp, keys.shape[0]
     if not n:
         return xp.empty((0,), dtype=xp.int64), xp.empty((0, rows.shape[1]), dtype=rows.dtype)
-    order = xp.argsort(keys, stable=True)
-    keys = xp.take(keys, order, axis=0)
+    keys, order = _sorted(xp, keys)
     starts = xp.concat([xp.ones((1,), dtype=xp.bool), keys[1:] != keys[:-1]]) & (keys >= 0)
     target = xp.cumulative_sum(xp.astype(starts, xp.int64)) - 1
     count = int(target[-1]) + 1
     unique = xp.empty((count,), dtype=xp.int64)
     sums = xp.empty((count, rows.shape[1]), dtype=rows.dtype)
-    _sum_runs(backend, keys, order, target, dense(rows), sums, unique, source, factors, winners)
+    _sum_runs(backend, keys, order, target, rows, sums, unique, source, factors, winners)
     return unique, sums
 
 
@@ -110,16 +139,17 @@ def _sum_runs(
     source: Array | None = None,
     factors: Array | None = None,
     winners: Array | None = None,
+    factor: float = 0.0,
 ) -> None:
     n, (size, width) = keys.shape[0], out.shape
     if not n or not size:
         return
     pieces = blocks(n, _PIECE)
     parts = backend.xp.empty((2 * pieces, width), dtype=wide(rows))
-    arguments = (keys, order, target, source, factors, winners, rows, out, unique, parts, n, width, size)
+    arguments = (keys, order, target, source, factors, winners, rows, out, unique, parts, n, width, size, factor)
     backend.launch("embedding.sum_runs", rows.dtype.name, (blocks(n, 8), 1, 1), (32, 8, 1), arguments)
     if pieces > 1:
-        joined = (keys, target, parts, out, n, width, size)
+        joined = (keys, target, parts, out, n, width, size, factor)
         backend.launch("embedding.join_runs", rows.dtype.name, (pieces - 1, 1, 1), (32, 16, 1), joined)
 
 

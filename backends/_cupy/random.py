@@ -14,9 +14,12 @@ _DIGIT = 2**64 - 1
 def random_bits(backend: Any, key: int, counter: int, n: int) -> Array:
     """``(n,)`` uint64, equal to ``numpy.random.Philox(key=key, counter=counter).random_raw(n)``."""
     out = backend.xp.empty((n,), dtype=backend.xp.uint64)
-    backend.launch(
-        "random.random_bits", "float32", (blocks(n, 1024), 1, 1), (256, 1, 1), (out, n, *_place(key, counter))
-    )
+    shift = None
+    if backend.capture is not None:
+        backend.capture.random_keys.add(key)
+        shift = backend.capture.shift
+    arguments = (out, n, *_place(key, counter), shift)
+    backend.launch("random.random_bits", "float32", (blocks(n, 1024), 1, 1), (256, 1, 1), arguments)
     return out
 
 

@@ -37,8 +37,11 @@ class RowSparse:
 
     @property
     def saves_work(self) -> bool:
-        """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper."""
-        return bool(prod(self.ids.shape) < self.shape[0])
+        """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper.
+
+        While a step is captured it does not: the number of different rows must not reach the host.
+        """
+        return bool(prod(self.ids.shape) < self.shape[0]) and not self.backend.capturing()
 
     def coalesce(self) -> RowSparse:
         """The same gradient with 1-d ids that name each row once, in rising order; computed once and kept."""

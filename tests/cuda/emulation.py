@@ -17,9 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from backends._cupy import CupyBackend, compiler
+from backends._cupy import CupyBackend, compiler, products
 from backends._cupy.mistakes import SLOT, Mistakes
+from backends._namespace import Namespace
 from backends._numpy import NumpyBackend
+from framework.autograd.tree import leaves, map_tree
+from framework.random import get_state, set_state
 
 HEADER = Path(__file__).with_name("emulator.h")
 CACHE = Path(tempfile.gettempdir()) / f"framework-emulated-{os.getuid()}"
@@ -159,11 +162,12 @@ class EmulatedBackend(CupyBackend):
         self.device = "emulated"
         self.array_type = np.ndarray
         self.complex_dtypes = NumpyBackend.complex_dtypes
-        self.xp = NumpyBackend().xp
+        numpy = NumpyBackend().xp
+        own = {name: getattr(numpy, name) for name in ("getitem", "setitem", "assign", "scatter", "argsort", "sort")}
+        self.xp = Namespace(np, special=lambda: numpy.special, **own, **products.overrides(self, np, numpy.einsum))
         self.multiprocessors = multiprocessors
         self.shared_per_block = shared_per_block
         self.launch = EmulatedLauncher()
-        self.captures = False
         mark = np.zeros(1, np.int32)
         self.mistakes = Mistakes(np.zeros(SLOT.itemsize, np.uint8), mark, mark, lambda slot: slot)
 
@@ -185,5 +189,44 @@ class EmulatedBackend(CupyBackend):
     def address(self, array):
         return array.ctypes.data
 
-    def capturing(self):
-        return self.captures
+    def new_capture(self):
+        return EmulatedCapture(self)
+
+
+class EmulatedCapture:
+    """A recording that is repeated by running the step again, its results put where the first ones were.
+
+    What is drawn at random must come from the place that the step was recorded at, moved by the shift.
+    """
+
+    def __init__(self, backend):
+        self.backend = backend
+        self.shift = np.zeros(1, np.int64)
+        self.random_keys = set()
+
+    def rehearse(self, step):
+        self.backend.capture = self
+        try:
+            return step()
+        finally:
+            self.backend.capture = None
+
+    def record(self, step):
+        self.start = get_state()
+        self.step = step
+        self.kept = copy_values(self.rehearse(step))
+        return self.kept
+
+    def replay(self, shift):
+        now = get_state()
+        set_state(self.start)
+        self.shift[0] = shift
+        for static, new in zip(leaves(self.kept), leaves(self.rehearse(self.step)), strict=True):
+            static.data[...] = new.data
+        self.shift[0] = 0
+        set_state(now)
+
+
+def copy_values(tree):
+    """Return a tree of tensors with memory of their own."""
+    return map_tree(lambda x: x.detach().clone(), tree)

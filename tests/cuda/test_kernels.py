@@ -91,12 +91,27 @@ def test_sums_are_the_same_each_time(gpu, dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_atomic_sums_in_a_captured_step(gpu, dtype, monkeypatch):
-    monkeypatch.setattr(gpu, "captures", True)
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
     ids, rows = rng().integers(0, 20, 100), rng(1).standard_normal((100, 33)).astype(dtype)
     same(gpu.scatter_rows(ids, rows, 21), embedding.scatter_rows(REFERENCE, ids, rows, 21), dtype)
-    assert gpu.launch.log[-1] == "embedding.scatter_rows_atomic"
+    assert gpu.launch.log[-1] == "embedding.add_rows_atomic"
     with pytest.raises(RuntimeError, match="sum_rows: a captured step cannot bring the number of different rows"):
         gpu.sum_rows(ids, rows)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("captured", [False, True])
+@pytest.mark.parametrize("row", [(), (3,), (2, 5)])
+def test_rows_added_to_a_table(gpu, dtype, captured, row, monkeypatch):
+    ids, rows = rng().integers(0, 20, (15, 20)), rng(1).standard_normal((15, 20, *row)).astype(dtype)
+    ours, theirs = (rng(2).standard_normal((21, *row)).astype(dtype) for _ in range(2))
+    embedding.add_rows(REFERENCE, theirs, ids, rows, -0.25)
+    if captured:
+        monkeypatch.setattr(gpu, "capture", gpu.new_capture())
+    gpu.add_rows(ours, ids, rows, -0.25)
+    same(ours, theirs, dtype)
+    gpu.add_rows(ours, ids[:0], rows[:0], -0.25)
+    same(ours, theirs, dtype)
 
 
 def test_rows_of_other_types_take_the_reference(gpu):
@@ -270,6 +285,49 @@ def test_random_bits(gpu, key, counter, n):
     assert words.dtype == np.uint64
 
 
+def test_random_bits_of_a_captured_step_move_on(gpu, monkeypatch):
+    capture = gpu.new_capture()
+    monkeypatch.setattr(gpu, "capture", capture)
+    capture.shift[0] = 5
+    np.testing.assert_array_equal(gpu.random_bits(3, 2, 9), np.random.Philox(key=3, counter=7).random_raw(9))
+    assert capture.random_keys == {3}
+
+
+# ------------------------------------------------------------------ products
+MATRICES = [
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 4)),
+    ((70, 33), (33, 65)),
+    ((0, 3), (3, 2)),
+    ((2, 0), (0, 3)),
+    ((5, 2, 3), (3, 4)),
+    ((2, 3), (5, 3, 4)),
+    ((2, 1, 2, 3), (4, 3, 2)),
+]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shapes", MATRICES, ids=str)
+def test_products_in_a_captured_step(gpu, monkeypatch, dtype, shapes):
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
+    a, b = (rng(i).standard_normal(shape).astype(dtype) for i, shape in enumerate(shapes))
+    wide = np.matmul(a.astype("f8"), b.astype("f8")).astype(dtype)
+    for x, y in [(a, b), (np.asfortranarray(a), b), (a, np.asfortranarray(b)), (np.repeat(a, 2, axis=-1)[..., ::2], b)]:
+        same(np.asarray(gpu.xp.matmul(x, y)), np.asarray(wide), dtype)
+
+
+def test_other_products_in_a_captured_step(gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
+    a, b = rng().standard_normal((2, 3, 4)), rng(1).standard_normal((4, 3, 5))
+    for axes in (1, ((1, 2), (1, 0)), ((-2,), (1,)), 0):
+        same(gpu.xp.tensordot(a, b, axes=axes), np.tensordot(a, b, axes=axes), "float64")
+    same(gpu.xp.vecdot(a, a[:1]), np.vecdot(a, a[:1]), "float64")
+    same(gpu.xp.einsum("ijk,kjl->il", a, b), np.einsum("ijk,kjl->il", a, b), "float64")
+    with pytest.raises(RuntimeError, match="matmul: a captured step has products of float arrays only, got int64"):
+        gpu.xp.matmul(np.ones((2, 2), int), np.ones((2, 2), int))
+
+
 # ------------------------------------------------------------------ recurrent layers
 WAYS = {"whole sequence": 64 * 1024, "step by step": 0}
 
@@ -404,6 +462,6 @@ def test_one_line_takes_one_number(gpu):
 
 
 def test_a_captured_step_brings_nothing_to_the_host(gpu, monkeypatch):
-    monkeypatch.setattr(gpu, "captures", True)
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
     with pytest.raises(RuntimeError, match="a captured step cannot bring a value to the host"):
         gpu.to_numpy(np.zeros(1))

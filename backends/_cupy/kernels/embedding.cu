@@ -63,13 +63,18 @@ struct Entries {
   }
 };
 
+__device__ inline void finish(T* to, A total, double factor) {
+  put(to, factor == 0 ? total : get(to) + static_cast<A>(factor) * total);
+}
+
 // keys, order, target (n,): a run's sum goes to row target[i] of out, which has `size` rows, and its key to the same
-// place of `unique` if given. Runs with negative keys are left out.
+// place of `unique` if given. Runs with negative keys are left out. With a factor that is not zero the sums times the
+// factor are added to what `out` holds.
 // parts (2 * pieces, width): sums of what a run has in a piece, where the run goes on beyond it; first of the run that
 // comes from the piece before, then of the one that begins here. Threads (x: 32 columns at a time, y: entries).
 extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64* target, const i64* source,
                                     const A* factors, const i64* winners, const T* rows, T* out, i64* unique, A* parts,
-                                    i64 n, i64 width, i64 size) {
+                                    i64 n, i64 width, i64 size, double factor) {
   Entries entries = {keys, order, source, factors, winners, rows, n, width};
   i64 begin = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (begin >= n || keys[begin] < 0) return;
@@ -84,7 +89,7 @@ extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64
     A total = 0;
     for (i64 i = begin; i < end; ++i) total += entries.value(i, column);
     if (whole)
-      put(out + place * width + column, total);
+      finish(out + place * width + column, total, factor);
     else
       parts[(2 * piece + head) * width + column] = total;
   }
@@ -92,7 +97,7 @@ extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64
 
 // Adds up the parts of each run that goes on beyond its piece; one block a piece, threads (32 columns, y: parts).
 extern "C" __global__ void join_runs(const i64* keys, const i64* target, const A* parts, T* out, i64 n, i64 width,
-                                     i64 size) {
+                                     i64 size, double factor) {
   __shared__ A sums[32][33];
   i64 piece = blockIdx.x, next = (piece + 1) * PIECE;
   if (next >= n) return;
@@ -110,19 +115,20 @@ extern "C" __global__ void join_runs(const i64* keys, const i64* target, const A
     __syncthreads();
     if (threadIdx.y == 0 && column < width) {
       for (int y = 1; y < blockDim.y; ++y) total += sums[y][threadIdx.x];
-      put(out + clamp(target[next], size) * width + column, total);
+      finish(out + clamp(target[next], size) * width + column, total, factor);
     }
     __syncthreads();
   }
 }
 
-// ids (n,), rows (n, width) added to out (size, width) in whichever order the threads come.
-extern "C" __global__ void scatter_rows_atomic(const i64* ids, const T* rows, A* out, i64 n, i64 width, i64 size) {
+// ids (n,), factor * rows (n, width) added to out (size, width) in whichever order the threads come.
+extern "C" __global__ void add_rows_atomic(const i64* ids, const T* rows, A* out, i64 n, i64 width, i64 size,
+                                           double factor) {
   i64 stride = static_cast<i64>(gridDim.x) * blockDim.y;
   for (i64 row = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y; row < n; row += stride) {
     A* to = out + clamp(ids[row], size) * width;
     for (i64 column = threadIdx.x; column < width; column += blockDim.x)
-      atomicAdd(to + column, get(rows + row * width + column));
+      atomicAdd(to + column, static_cast<A>(factor) * get(rows + row * width + column));
   }
 }
 

@@ -23,24 +23,11 @@ __device__ inline Block philox(u64 c0, u64 c1, u64 c2, u64 c3, u64 k0, u64 k1, u
   return {{c0, c1, c2, c3}};
 }
 
-// out (n,): one thread a block of four words.
-extern "C" __global__ void random_bits(u64* out, i64 n, i64 c0, i64 c1, i64 c2, i64 c3, i64 k0, i64 k1) {
+// out (n,): one thread a block of four words. A captured step is repeated at another place: `shift` blocks further on.
+extern "C" __global__ void random_bits(u64* out, i64 n, i64 c0, i64 c1, i64 c2, i64 c3, i64 k0, i64 k1,
+                                       const i64* shift) {
   i64 block = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (4 * block >= n) return;
-  Block drawn = philox(c0, c1, c2, c3, k0, k1, block);
+  Block drawn = philox(c0, c1, c2, c3, k0, k1, block + (shift ? *shift : 0));
   for (int i = 0; i < 4 && 4 * block + i < n; ++i) out[4 * block + i] = drawn.words[i];
-}
-
-// out (n,): zero where a uniform number is below p, else `scale`. The numbers are those of float32: the high 24 bits of
-// each half of a word, the low half first. One thread a block of four words, which make eight numbers.
-extern "C" __global__ void dropout_mask(T* out, i64 n, i64 c0, i64 c1, i64 c2, i64 c3, i64 k0, i64 k1, double p,
-                                        double scale) {
-  i64 block = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (8 * block >= n) return;
-  Block drawn = philox(c0, c1, c2, c3, k0, k1, block);
-  for (int i = 0; i < 8 && 8 * block + i < n; ++i) {
-    unsigned bits = static_cast<unsigned>(drawn.words[i / 2] >> 32 * (i % 2)) >> 8;
-    bool kept = static_cast<float>(bits) * 5.9604644775390625e-8f >= static_cast<float>(p);
-    put(out + 8 * block + i, kept ? static_cast<A>(scale) : A(0));
-  }
 }

@@ -1,0 +1,166 @@
+"""The framework on an emulated GPU: training gives what it gives on the CPU, captured or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import backends
+import framework as fw
+from framework import nn
+from framework.optim import SGD
+from tests.cuda import emulation
+
+if emulation.COMPILER is None:
+    pytest.skip("kernels are run on the CPU with g++, which is missing", allow_module_level=True)
+
+GPU = emulation.EmulatedBackend()
+backends.register("emulated", lambda rest: GPU)
+
+
+class Words(nn.Module):
+    """Embedding, normalization, a recurrent layer and a classifier."""
+
+    def __init__(self, kind, dropout):
+        super().__init__()
+        self.table = nn.Embedding(50, 8)
+        self.norm = nn.LayerNorm(8)
+        self.drop = nn.Dropout(dropout)
+        self.recurrent = getattr(nn, kind)(8, 12, batch_first=True)
+        self.out = nn.Linear(12, 7)
+
+    def forward(self, ids):
+        y, _ = self.recurrent(self.drop(self.norm(self.table(ids))))
+        return self.out(y[:, -1, :])
+
+
+def training(device, kind, *, captured=False, steps=6, dropout=0.0, momentum=0.9):
+    """Train from a fixed seed; returns the losses and the parameters."""
+    fw.random.manual_seed(3)
+    model = Words(kind, dropout).to(device)
+    optimizer = SGD(model.parameters(), lr=0.5, momentum=momentum)
+    rng = np.random.default_rng(0)
+    data = [(rng.integers(0, 50, (5, 4)), rng.integers(0, 7, 5)) for _ in range(steps)]
+    data = [tuple(fw.asarray(part, device=device) for part in pair) for pair in data]
+
+    def step(ids, target):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(ids), target)
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss}
+
+    run = fw.cuda.graph(step, *data[0], warmup=1) if captured else step
+    losses = [run(*pair)["loss"].item() for pair in data]
+    return losses, [p.detach().numpy() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_training_gives_what_the_cpu_gives(kind, dropout):
+    (losses, parameters), (expected, theirs) = (
+        training(device, kind, dropout=dropout) for device in ("emulated", "cpu")
+    )
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    for a, b in zip(parameters, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_our_kernels_are_the_ones_that_run():
+    GPU.launch.log.clear()
+    training("emulated", "LSTM", steps=1)
+    names = {name.partition(".")[2] for name in GPU.launch.log}
+    assert names >= {
+        *("check_indices", "take_rows_16", "norm_forward", "lstm_forward_sequence", "cross_entropy_forward"),
+        *("cross_entropy_backward", "lstm_backward_sequence", "norm_backward", "sum_runs", "sgd_step"),
+    }
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_captured_step_gives_what_the_step_gives(dropout, momentum):
+    captured = training("emulated", "LSTM", captured=True, dropout=dropout, momentum=momentum)
+    # The emulated recording runs the step once more, on the first batch, beside the rehearsal.
+    assert len(captured[0]) == 6
+    assert np.isfinite(captured[0]).all()
+
+
+def scaled(inputs, **options):
+    """Capture a step that adds to a total what it is given, twice."""
+    total = fw.zeros((3,), device="emulated")
+
+    def step(x):
+        total.add_(x * 2)
+        return total + fw.random.uniform(shape=(3,), device="emulated")
+
+    return fw.cuda.graph(step, *inputs, **options), total
+
+
+def test_inputs_are_copied_in_and_results_out():
+    x = fw.asarray([1.0, 2.0, 3.0], device="emulated")
+    step, total = scaled([x], warmup=1)
+    total.data[...] = 0
+    fw.random.manual_seed(fw.random.get_state()[0])
+    first, second = step(x), step(x * 10)
+    fw.random.manual_seed(fw.random.get_state()[0])
+    drawn = [fw.random.uniform(shape=(3,)).numpy() for _ in range(2)]
+    np.testing.assert_allclose(first.numpy(), np.array([2, 4, 6]) + drawn[0], rtol=1e-6)
+    np.testing.assert_allclose(second.numpy(), np.array([22, 44, 66]) + drawn[1], rtol=1e-6)
+    assert x.tolist() == [1, 2, 3]
+
+
+def test_other_inputs_are_refused():
+    x = fw.asarray([1.0, 2.0, 3.0], device="emulated")
+    step, _ = scaled([x], warmup=1)
+    for other in (fw.ones((2,), device="emulated"), x.to("float64"), x.cpu()):
+        with pytest.raises(
+            ValueError, match=r"graph: input 0 was captured as float32 of shape \(3,\) on 'emulated', got"
+        ):
+            step(other)
+    with pytest.raises(ValueError, match="argument"):
+        step(x, x)
+    fw.random.manual_seed(12345)
+    with pytest.raises(RuntimeError, match="captured with random seed 0, and the default generator has seed 12345"):
+        step(x)
+
+
+def test_what_cannot_be_captured_is_named():
+    x = fw.asarray(
+        [1.0, 2.0, 3.0],
+        device="emulated",
+    )
+    with pytest.raises(RuntimeError, match="a captured step cannot bring a value to the host"):
+        fw.cuda.graph(lambda x: x.sum().item(), x)
+    table, offsets = fw.ones((4, 2), device="emulated"), fw.asarray([0, 1], device="emulated")
+    ids = fw.asarray([1, 2], device="emulated")
+    with pytest.raises(RuntimeError, match="a captured step cannot bring"):
+        fw.cuda.graph(lambda ids: nn.functional.embedding_bag(ids, table, offsets), ids)
+    with pytest.raises(
+        RuntimeError, match="graph: 'matmul' cannot be captured: matmul: a captured step has products of"
+    ):
+        fw.cuda.graph(lambda ids: ids @ ids, ids)
+    generator = fw.random.Generator(77)
+    with pytest.raises(RuntimeError, match=r"the default generator only, but it used the streams of seeds \[77\]"):
+        fw.cuda.graph(lambda x: x + fw.random.uniform(shape=(3,), device="emulated", generator=generator), x)
+    assert not GPU.capturing()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error"),
+    [((), {}, ValueError), ((1.0,), {}, TypeError), (("x",), {"warmup": 0}, ValueError), (("cpu",), {}, ValueError)],
+)
+def test_wrong_arguments(arguments, options, error):
+    made = {"x": fw.ones((2,), device="emulated"), "cpu": fw.ones((2,))}
+    with pytest.raises(error, match=r"graph|expected a GPU such as"):
+        fw.cuda.graph(lambda x: x, *(made.get(a, a) for a in arguments), **options)
+
+
+def test_an_index_outside_is_raised_where_the_host_reads():
+    table = nn.Embedding(5, 2).to("emulated")
+    out = table(fw.asarray([[0, 1], [7, 2]], device="emulated"))
+    total = out.sum()
+    with pytest.raises(
+        IndexError, match=r"embedding: index 7 at position \(1, 0\) .* in the call at .*test_training\.py:"
+    ):
+        total.item()
+    assert np.isfinite(total.item())
