@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from threading import Lock
 from typing import Any
 
 from framework.autograd.engine import accumulate, propagate
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.modes import set_grad_enabled
 from framework.autograd.rows import RowSparse
+
+
+_accumulating = Lock()
+"""Held while gradients are added to leaves, which threads may share."""
 
 
 def backward(output: Any, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -38,7 +43,7 @@ def backward(output: Any, grad: Any = None, retain_graph: bool = False, create_g
         retain_graph=retain_graph,
         create_graph=create_graph,
     )
-    with set_grad_enabled(create_graph):
+    with _accumulating, set_grad_enabled(create_graph):
         for leaf, g in found.items():
             accumulate(leaf, g)
 

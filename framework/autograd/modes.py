@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
+from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,10 +45,21 @@ class _GradMode:
     def __call__(self, function: F) -> F:
         @wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
+            with set_grad_enabled(self.value):
                 return function(*args, **kwargs)
 
-        return wrapped  # type: ignore[return-value]
+        @wraps(function)
+        def resumed(*args: Any, **kwargs: Any) -> Any:
+            generator, sent = function(*args, **kwargs), None
+            while True:
+                with set_grad_enabled(self.value):
+                    try:
+                        value = generator.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                sent = yield value
+
+        return resumed if isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
 class no_grad(_GradMode):

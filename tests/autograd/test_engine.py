@@ -1,6 +1,7 @@
 """The graph and the backward pass."""
 
 import gc
+import sys
 import threading
 import tracemalloc
 import weakref
@@ -246,6 +247,36 @@ def test_no_grad_records_nothing_and_is_local_to_a_thread():
 
     assert not inference().requires_grad
     assert fw.is_grad_enabled()
+
+
+def test_generators_record_as_their_decorator_says_and_leave_others_alone():
+    @fw.no_grad()
+    def inside():
+        got = yield fw.is_grad_enabled()
+        yield fw.is_grad_enabled(), got
+        return 3
+
+    generator = inside()
+    assert next(generator) is False
+    assert fw.is_grad_enabled()
+    assert generator.send(7) == (False, 7)
+    with pytest.raises(StopIteration, match="3"):
+        next(generator)
+
+
+def test_threads_may_share_leaves():
+    w = leaf(np.zeros(3))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [(w * 1.0).sum().backward() for _ in range(200)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    np.testing.assert_array_equal(w.grad.numpy(), np.full(3, 800.0))
 
 
 def test_no_grad_is_left_when_an_error_passes():
