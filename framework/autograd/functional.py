@@ -12,7 +12,6 @@ from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.modes import set_grad_enabled
 from framework.autograd.rows import RowSparse
 
-
 _accumulating = Lock()
 """Held while gradients are added to leaves, which threads may share."""
 
