@@ -294,8 +294,8 @@ class Tensor:
         return self._values if self._whole is None else self._whole
 
     def _floats(self) -> fw.Tensor:
-        """The values to compute with; whole numbers may have been changed in place since they were last read."""
-        if self._whole is not None:
+        """The values to compute with; whole numbers may have been changed in place since they were handed out."""
+        if self._whole is not None and self._exposed:
             self._values.data = _as_floats(self._whole).data
         return self._values
 
@@ -555,7 +555,7 @@ class Linear(Layer):
         if not self.use_bias:
             return input.mm(self.weight)
         affine = _Affine(self, input, np.random.randint(100, size=3).tolist())
-        if not fw.is_grad_enabled():
+        if not (fw.is_grad_enabled() and (input.autograd or self.weight.autograd or self.bias.autograd)):
             return _wrap(affine.values(), affine.ids[2])
         out = _compound("add", affine.values, affine.ids[2], affine.uses, affine.creators)
         if input._exposed or self.weight._exposed or self.bias._exposed:
@@ -567,7 +567,11 @@ class Linear(Layer):
     def _transposed(self) -> fw.Tensor:
         """The weight in the main API's layout: a view, made anew when another array has been assigned."""
         weight = self.weight._floats()
-        if self._view is None or self._view[0] is not weight.data or not self._view[1].requires_grad:
+        if (
+            self._view is None
+            or self._view[0] is not weight.data
+            or self._view[1].requires_grad is not weight.requires_grad
+        ):
             self._view = (weight.data, weight.T)
         return self._view[1]
 

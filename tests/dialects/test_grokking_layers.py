@@ -206,6 +206,28 @@ def test_recurrent_cell_sees_an_assigned_weight():
     assert host(cell.w_ih.weight.grad).tolist() == [[0.25] * 3] * 2
 
 
+def test_a_frozen_weight_gets_no_gradient():
+    cell = RNNCell(2, 3, 1)
+    x, h = Tensor(np.ones((1, 2)), autograd=True), cell.init_hidden()
+    cell.forward(x, h)
+    for layer in (cell.w_ih, cell.w_ho):
+        layer.weight.autograd = False
+    output, _ = cell.forward(x, h)
+    output.backward()
+    assert cell.w_ih.weight.grad is None
+    assert cell.w_ho.weight.grad is None
+    assert cell.w_hh.weight.grad is not None
+    assert cell.w_ih.bias.grad is not None
+
+
+def test_a_frozen_layer_records_nothing():
+    layer, x = Linear(2, 2), Tensor(np.ones((1, 2)))
+    for p in layer.get_parameters():
+        p.autograd = False
+    out = layer.forward(x)
+    assert (out.autograd, out.creators, out.creation_op) == (False, None, None)
+
+
 def test_recurrent_cell_under_no_grad():
     cell = RNNCell(2, 3, 1)
     with fw.no_grad():

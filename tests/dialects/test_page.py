@@ -18,7 +18,7 @@ from framework.dialects import grokking, zen
 PAGE = (Path(__file__).parents[2] / "docs" / "from-the-lessons.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line.startswith("| ")]
 ROOTS = {"fw": fw, "nn": nn, "optim": optim}
-NAMES = sorted({name for name in re.findall(r"\b(?:fw|nn|optim)(?:\.[A-Za-z_]\w*)+", PAGE)})
+NAMES = sorted(set(re.findall(r"\b(?:fw|nn|optim)(?:\.[A-Za-z_]\w*)+", PAGE)))
 EXAMPLES = [code for row in ROWS if len(row) == 3 for code in re.findall(r"`([^`]+)`", row[2])[:1]]
 
 

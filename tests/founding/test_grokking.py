@@ -53,9 +53,7 @@ def fit(trace, model, criterion, data, target):
 # ---------------------------------------------------------------- the programs
 def two_matrices(trace, device):
     data, target = inputs_of(trace, device)
-    w = list()
-    w.append(Tensor(np.random.rand(2, 3), autograd=True, device=device))
-    w.append(Tensor(np.random.rand(3, 1), autograd=True, device=device))
+    w = [Tensor(np.random.rand(*shape), autograd=True, device=device) for shape in ((2, 3), (3, 1))]
     check_start(trace, w)
     losses = []
     for _ in trace.losses:
