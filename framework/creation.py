@@ -10,6 +10,7 @@ from backends import Backend, get_backend
 from framework.autograd.graph import make_tensor
 from framework.devices import get_default_device
 from framework.dtypes import default_for, get_default_dtype
+from framework.ops.manipulation import broadcast_to
 from framework.tensor import Tensor, to_raw
 
 Shape = int | tuple[int, ...]
@@ -85,15 +86,15 @@ def empty(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tens
     return _filled("empty", shape, dtype, device)
 
 
-def full(shape: Shape, fill_value: complex, *, dtype: Any = None, device: str | None = None) -> Tensor:
+def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of one value.
 
     Parameters
     ----------
     shape : int or tuple of int
         Its lengths.
-    fill_value : number
-        The value, whose type decides the dtype if none is given.
+    fill_value : number or Tensor
+        The value, whose type decides the dtype if none is given; a gradient flows back to a tensor.
     dtype, device : optional
         As for :func:`zeros`.
 
@@ -102,6 +103,9 @@ def full(shape: Shape, fill_value: complex, *, dtype: Any = None, device: str | 
     >>> full(3, 7)
     Tensor([7, 7, 7])
     """
+    if isinstance(fill_value, Tensor):
+        shape = (shape,) if isinstance(shape, int) else shape
+        return broadcast_to(fill_value.to(device, dtype), shape).clone()  # type: ignore[no-any-return]
     backend = get_backend(device or get_default_device())
     dtype = dtype or default_for(np.asarray(fill_value).dtype, from_python=True)
     data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
@@ -126,7 +130,7 @@ def empty_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Te
     return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def full_like(x: Any, /, fill_value: complex, *, dtype: Any = None, device: str | None = None) -> Tensor:
+def full_like(x: Any, /, fill_value: complex | Tensor, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of one value with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)

@@ -1,7 +1,7 @@
 """Incomplete gamma and beta functions, and the distributions that they make: chi-squared, Student's t, F.
 
-A gradient flows through the last argument only, the one that the integral runs up to; not through degrees of
-freedom and other parameters.
+A gradient flows through the last argument only, the one that the integral runs up to; degrees of freedom and
+other parameters that require one raise RuntimeError in the backward pass.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from framework.autograd.primitive import primitive
 from framework.special.numbers import as_arrays
+from framework.special.parameters import no_gradient
 
 Array = Any
 
@@ -25,7 +26,7 @@ def _gamma_density(xp: Any, a: Array, x: Array) -> Array:
     return xp.exp(xp.special.xlogy(a - 1, x) - x - xp.special.gammaln(a))
 
 
-gammainc.defvjp(None, lambda xp, g, a, x: g * _gamma_density(xp, a, x))
+gammainc.defvjp(no_gradient("gammainc", "a"), lambda xp, g, a, x: g * _gamma_density(xp, a, x))
 
 
 @primitive
@@ -34,7 +35,7 @@ def gammaincc(xp: Any, a: Array, x: Array, /) -> Array:
     return xp.special.gammaincc(*as_arrays(xp, a, x))
 
 
-gammaincc.defvjp(None, lambda xp, g, a, x: -g * _gamma_density(xp, a, x))
+gammaincc.defvjp(no_gradient("gammaincc", "a"), lambda xp, g, a, x: -g * _gamma_density(xp, a, x))
 
 
 @primitive
@@ -48,7 +49,9 @@ def _beta_density(xp: Any, a: Array, b: Array, x: Array) -> Array:
     return xp.exp(xp.special.xlogy(a - 1, x) + xp.special.xlog1py(b - 1, -x) - xp.special.betaln(a, b))
 
 
-betainc.defvjp(None, None, lambda xp, g, a, b, x: g * _beta_density(xp, a, b, x))
+betainc.defvjp(
+    no_gradient("betainc", "a"), no_gradient("betainc", "b"), lambda xp, g, a, b, x: g * _beta_density(xp, a, b, x)
+)
 
 
 @primitive
@@ -63,7 +66,7 @@ def _student_density(xp: Any, df: Array, t: Array) -> Array:
     return xp.exp(-0.5 * (df + 1) * xp.log1p(t * t / df) - xp.special.betaln(0.5 * df, half)) / xp.sqrt(df)
 
 
-stdtr.defvjp(None, lambda xp, g, df, t: g * _student_density(xp, df, t))
+stdtr.defvjp(no_gradient("stdtr", "df"), lambda xp, g, df, t: g * _student_density(xp, df, t))
 
 
 def chdtr(v: Any, x: Any) -> Any:

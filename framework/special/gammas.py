@@ -8,6 +8,7 @@ from typing import Any
 
 from framework.autograd.primitive import primitive
 from framework.special.numbers import as_arrays
+from framework.special.parameters import no_gradient
 
 Array = Any
 
@@ -62,7 +63,7 @@ def _zeta(xp: Any, x: Array, q: Array, /) -> Array:
     return xp.special.zeta(*as_arrays(xp, x, q))
 
 
-_zeta.defvjp(None, lambda xp, g, x, q: -g * x * xp.special.zeta(x + 1, q))
+_zeta.defvjp(no_gradient("zeta", "x"), lambda xp, g, x, q: -g * x * xp.special.zeta(x + 1, q))
 
 
 def zeta(x: Any, q: Any = None) -> Any:

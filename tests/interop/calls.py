@@ -347,6 +347,12 @@ SCIPY_REFUSED: dict[str, tuple[str, ...]] = {
         "integrate.tanhsinh(lambda s, a: s * a * a, p - p, p, args=(q,)).integral",
         "optimize.elementwise.find_minimum(lambda a, c: (a - c) ** 2 + c, (p - p - 9, p - p, p - p + 9), args=(q,)).f_x",
     ),
+    "asks for the gradient in a parameter of a distribution, which has none": (
+        "special.gammainc(p, q)",
+        "special.betainc(p, q, u)",
+        "special.stdtr(p, x)",
+        "stats.ttest_ind(x, y, axis=1, equal_var=False)",
+    ),
     "calls a method that only NumPy's arrays have": ("stats.false_discovery_control(u, axis=1)",),
 }
 """Calls of SciPy that raise rather than lose the gradient of a tensor, by reason."""
@@ -385,6 +391,19 @@ NEED_FLOAT64_DEFAULT = (
     "stats.rankdata(x, axis=1)",
 )
 """Calls that make arrays of Python numbers: at the default dtype float32 they lose precision."""
+
+NEED_NUMPY = (
+    "integrate.cubature(lambda s: s**2, v[:1], v[1:2] + 3).estimate",
+    "integrate.nsum(lambda k, a: 1 / k**2 + a, p - p + 1, p - p + 9, args=(q,)).sum",
+    "differentiate.derivative(lambda a, c: c * a * a, v, args=(w,)).df",
+    "differentiate.jacobian(lambda a: a**3 * a[:1], v).df",
+    "differentiate.hessian(lambda a: a[0] ** 3 * a[1], v[:2]).ddf",
+    "fft.fht(x, 0.1, 0.5)",
+    "fft.ifht(x, 0.1, 0.5)",
+    "signal.lp2bp(v, w, 2.0)",
+    "signal.lp2bs(v, w, 2.0)",
+)
+"""Calls that mix in arrays of NumPy, or sum booleans, and so do not run on every library."""
 
 
 def _gram(a: np.ndarray) -> np.ndarray:

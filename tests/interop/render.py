@@ -37,6 +37,10 @@ def tables() -> str:
         + ", ".join(f"`{call}`" for call in calls.NEED_FLOAT64_DEFAULT)
         + ".",
         "",
+        "These mix in arrays of NumPy or go beyond the standard, and do not run on every library: "
+        + ", ".join(f"`{call}`" for call in calls.NEED_NUMPY)
+        + ".",
+        "",
     ]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """Evaluate all calls and write what is wrong with each as JSON: a program, since SciPy reads its switch at import.
 
-``SCIPY_ARRAY_API=1 python -m tests.interop.run_calls float64`` runs with that default dtype.
+``SCIPY_ARRAY_API=1 python -m tests.interop.run_calls float64 cpu`` runs with that default dtype and device.
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ def evaluate(call: str, space: dict[str, Any], values: dict[str, Any]) -> list[A
 
 
 def host(part: Any) -> Host:
-    return part.detach().numpy() if isinstance(part, fw.Tensor) else np.asarray(part)
+    return part.detach().cpu().numpy() if isinstance(part, fw.Tensor) else np.asarray(part)
+
+
+def tensor(values: Host) -> fw.Tensor:
+    return fw.asarray(values, device=fw.get_default_device(), copy=True)
 
 
 def weights(results: list[Any]) -> list[Host]:
@@ -82,7 +86,7 @@ def numeric_gradient(call: str, space: dict[str, Any], name: str, seeds: list[Ho
 
 def tensors(call: str, *, requires_grad: bool) -> dict[str, fw.Tensor]:
     wanted = differentiated(call) if requires_grad else ()
-    return {name: fw.asarray(INPUTS[name].copy()).requires_grad_(name in wanted) for name in names(call)}
+    return {name: tensor(INPUTS[name]).requires_grad_(name in wanted) for name in names(call)}
 
 
 def check_values(call: str, space: dict[str, Any], *, requires_grad: bool) -> None:
@@ -103,7 +107,7 @@ def gradients(call: str, space: dict[str, Any]) -> tuple[dict[str, fw.Tensor | N
     recorded = [i for i, part in enumerate(results) if isinstance(part, fw.Tensor) and part.requires_grad]
     assert recorded, "the result has no gradient"
     inputs = {name: values[name] for name in differentiated(call)}
-    starts = [fw.asarray(seeds[i]) for i in recorded]
+    starts = [tensor(seeds[i]) for i in recorded]
     found = fw.autograd.grad([results[i] for i in recorded], list(inputs.values()), starts, allow_unused=True)
     return dict(zip(inputs, found)), seeds
 
@@ -151,7 +155,7 @@ def main() -> None:
     from scipy.spatial.transform import RigidTransform, Rotation
 
     fw.set_default_dtype(sys.argv[1])
-    skipped = calls.NEED_FLOAT64_DEFAULT if sys.argv[1] == "float32" else ()
+    fw.set_default_device(sys.argv[2])
     scipy = {**namespace("scipy", SCIPY_MODULES), "Rotation": Rotation, "RigidTransform": RigidTransform}
     spaces = (scipy, namespace("sklearn", SKLEARN_MODULES))
     report = {}
@@ -164,14 +168,7 @@ def main() -> None:
             (check_refused, (calls.SCIPY_REFUSED, calls.SKLEARN_REFUSED)),
         ):
             for space, table in zip(spaces, tables):
-                report.update(
-                    {
-                        call: problem(check, call, space)
-                        for group in table.values()
-                        for call in group
-                        if call not in skipped
-                    }
-                )
+                report.update({call: problem(check, call, space) for group in table.values() for call in group})
     json.dump(report, sys.stdout)
 
 

@@ -28,9 +28,9 @@ CALLS = [call for table in TABLES for group in table.values() for call in group]
 
 
 @cache
-def problems(dtype: str) -> dict[str, str]:
-    """What is wrong with each call when ``dtype`` is the default: one process for all of them."""
-    command = [sys.executable, "-m", "tests.interop.run_calls", dtype]
+def problems(dtype: str, device: str) -> dict[str, str]:
+    """What is wrong with each call, with these defaults: one process for all of them."""
+    command = [sys.executable, "-m", "tests.interop.run_calls", dtype, device]
     switch = {**os.environ, "SCIPY_ARRAY_API": "1"}
     done = subprocess.run(command, cwd=ROOT, env=switch, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -38,13 +38,18 @@ def problems(dtype: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_call_with_float64_by_default(call):
-    assert problems("float64")[call] == ""
+def test_call(call):
+    assert problems("float64", "cpu")[call] == ""
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in calls.NEED_FLOAT64_DEFAULT])
 def test_call_with_float32_by_default(call):
-    assert problems("float32")[call] == ""
+    assert problems("float32", "cpu")[call] == ""
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call not in calls.NEED_NUMPY])
+def test_call_on_another_library(call):
+    assert problems("float64", "strict")[call] == ""
 
 
 def test_there_are_as_many_as_promised():

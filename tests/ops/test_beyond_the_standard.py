@@ -246,3 +246,12 @@ def test_scatter_add_leaves_its_argument_alone(arrays):
     y = fw.scatter_add(x, arrays.make([[0, 0], [2, 1]]), arrays.make([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     assert y.tolist() == [[3.0, 0.0, 0.0], [0.0, 4.0, 3.0]]
     assert not x.numpy().any()
+
+
+def test_full_of_a_tensor_has_its_gradient(device):
+    value = fw.asarray(2.0, device=device).requires_grad_()
+    x = fw.full((2, 3), value, device=device)
+    assert x.shape == (2, 3)
+    x.sum().backward()
+    assert value.grad.item() == 6.0
+    assert fw.full(2, fw.asarray(True, device=device), device=device).cpu().tolist() == [True, True]
