@@ -169,6 +169,7 @@ def embedding_bag_forward(
         )
         return out, (None, saved)
     xp = backend.xp
+    kind = ids.dtype
     weight, ids, offsets = dense(weight), flat_ids(xp, ids), flat_ids(xp, offsets)
     (size, width), bags = weight.shape, offsets.shape[0]
     factors = None
@@ -182,7 +183,7 @@ def embedding_bag_forward(
     backend.launch(
         "embedding.embedding_bag", weight.dtype.name, grid, block, (weight, ids, offsets, factors, out, winners, *sizes)
     )
-    return out, (weight, ids, offsets, per_sample_weights, winners, padding, mode)
+    return out, (weight, ids, offsets, per_sample_weights, winners, padding, mode, kind)
 
 
 def embedding_bag_backward(
@@ -191,7 +192,7 @@ def embedding_bag_backward(
     """Gradients of ``sum(g * out)``: unique ids and rows for the table, ``(n,)`` for the per-sample weights."""
     if saved[0] is None:
         return reference.embedding_bag_backward(backend, saved[1], g, needs)
-    weight, ids, offsets, per_sample_weights, winners, padding, mode = saved
+    weight, ids, offsets, per_sample_weights, winners, padding, mode, kind = saved
     xp, n, (bags, width) = backend.xp, ids.shape[0], g.shape
     g = dense(xp.astype(g, weight.dtype, copy=False))
     bag_of, keys = xp.empty((2, n), dtype=xp.int64)
@@ -206,7 +207,8 @@ def embedding_bag_backward(
     gweight = gfactors = None
     if needs[0]:
         factors = shares if per_sample_weights is None else shares * xp.astype(per_sample_weights, shares.dtype)
-        gweight = _sum_by_key(backend, keys, g, bag_of, None if mode == "max" else factors, winners)
+        touched, rows = _sum_by_key(backend, keys, g, bag_of, None if mode == "max" else factors, winners)
+        gweight = xp.astype(touched, kind, copy=False), rows
     if needs[1]:
         out = xp.empty((n,), dtype=weight.dtype)
         arguments = (weight, ids, bag_of, shares, g, out, n, width, weight.shape[0])

@@ -9,7 +9,8 @@ import pytest
 
 from backends import get_backend
 
-IMPLEMENTATIONS = {"reference on strict": "strict", "reference on NumPy": "cpu", "NumPy": "cpu"}
+IMPLEMENTATIONS = {"reference on strict": "strict", "reference on NumPy": "cpu", "NumPy": "cpu", "CuPy": "cuda"}
+FOLDERS = {"NumPy": "_numpy", "CuPy": "_cupy"}
 
 
 class Kernels:
@@ -19,13 +20,13 @@ class Kernels:
     """
 
     def __init__(self, name, topic):
-        folder = "_numpy" if name == "NumPy" else "reference"
-        self.module = import_module(f"backends.{folder}.{topic}")
+        self.module = import_module(f"backends.{FOLDERS.get(name, 'reference')}.{topic}")
         self.backend = get_backend(IMPLEMENTATIONS[name])
 
     def __getattr__(self, kernel):
         def call(*args):
             results = getattr(self.module, kernel)(self.backend, *map(self._send, args))
+            self.backend.synchronize()
             if kernel.endswith("_forward"):
                 *outputs, saved = results
                 return (*map(self._fetch, outputs), saved)
@@ -46,7 +47,10 @@ class Kernels:
         return None if result is None else self.backend.to_numpy(result)
 
 
-@pytest.fixture(scope="module", params=IMPLEMENTATIONS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.gpu if name == "CuPy" else ()) for name in IMPLEMENTATIONS],
+)
 def kernels(request):
     if IMPLEMENTATIONS[request.param] == "strict":
         pytest.importorskip("array_api_strict")

@@ -25,7 +25,8 @@ INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uin
 def test_an_index_outside_is_named(kernels, ids, low, message):
     with pytest.raises(IndexError) as error:
         kernels.check_indices(np.array(ids), 5, "embedding", low)
-    assert str(error.value) == message
+    # A GPU, which raises later, adds the line of the call.
+    assert str(error.value).partition(", in the call at ")[0] == message
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)

@@ -285,11 +285,14 @@ def test_random_bits(gpu, key, counter, n):
     assert words.dtype == np.uint64
 
 
-def test_random_bits_of_a_captured_step_move_on(gpu, monkeypatch):
+@pytest.mark.parametrize("counter", [7, 2**64, 2**64 + 3, 2**192 + 1, 0])
+@pytest.mark.parametrize("shift", [5, -5, 2**62, -(2**62)])
+def test_random_bits_of_a_captured_step_move_on(gpu, monkeypatch, counter, shift):
     capture = gpu.new_capture()
     monkeypatch.setattr(gpu, "capture", capture)
-    capture.shift[0] = 5
-    np.testing.assert_array_equal(gpu.random_bits(3, 2, 9), np.random.Philox(key=3, counter=7).random_raw(9))
+    capture.shift[0] = shift
+    expected = np.random.Philox(key=3, counter=(counter + shift) % 2**256).random_raw(40)
+    np.testing.assert_array_equal(gpu.random_bits(3, counter, 40), expected)
     assert capture.random_keys == {3}
 
 

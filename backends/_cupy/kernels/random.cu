@@ -5,11 +5,14 @@ struct Block {
   u64 words[4];
 };
 
-// The four words after `index` blocks, from the counter (four digits, the lowest first) and the key (two).
-__device__ inline Block philox(u64 c0, u64 c1, u64 c2, u64 c3, u64 k0, u64 k1, u64 index) {
-  u64 step = index + 1;  // NumPy counts up before it draws
-  c0 += step;
-  if (c0 < step && ++c1 == 0 && ++c2 == 0) ++c3;
+// The four words after `index` blocks, or before if it is negative, from the counter (four digits, the lowest first)
+// and the key (two).
+__device__ inline Block philox(u64 c0, u64 c1, u64 c2, u64 c3, u64 k0, u64 k1, i64 index) {
+  i64 step = index + 1;  // NumPy counts up before it draws
+  u64 before = c0;
+  c0 += static_cast<u64>(step);
+  if (step > 0 && c0 < before && ++c1 == 0 && ++c2 == 0) ++c3;
+  if (step < 0 && c0 > before && c1-- == 0 && c2-- == 0) --c3;
   for (int round = 0; round < 10; ++round) {
     u64 low0 = 0xD2E7470EE14C6C93ull * c0, high0 = __umul64hi(0xD2E7470EE14C6C93ull, c0);
     u64 low2 = 0xCA5A826395121157ull * c2, high2 = __umul64hi(0xCA5A826395121157ull, c2);
