@@ -1,5 +1,6 @@
 """Automatic differentiation: the graph, the engine, and derivatives for users."""
 
+from framework.autograd.anomaly import detect_anomaly as detect_anomaly
 from framework.autograd.checkpoint import checkpoint as checkpoint
 from framework.autograd.functional import backward as backward
 from framework.autograd.functional import grad as grad
