@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,7 @@ def get_backend(device: str) -> Backend:
         loaded = _loaders[name][0](rest)
         backend = _backends.setdefault(loaded.device, loaded)
         _backends[device] = backend
+        copyreg.pickle(type(backend), _reduce)
     return backend
 
 
@@ -106,6 +108,11 @@ def available() -> dict[str, str]:
         except (ImportError, RuntimeError, ValueError) as error:
             report[name] = str(error)
     return report
+
+
+def _reduce(backend: Backend) -> tuple[Any, ...]:
+    """Copies and pickles of a backend are the one backend of its device."""
+    return get_backend, (backend.device,)
 
 
 def _is_array(array: Any) -> bool:

@@ -48,7 +48,8 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
         return target.asarray(obj, dtype=native, copy=copy), target
     if copy is False:
         raise ValueError(f"copy=False, but moving from {found.device!r} to {target.device!r} needs a copy")
-    return target.asarray(found.to_numpy(obj), dtype=native or target.native_dtype(found.dtype_of(obj))), target
+    native = native or target.native_dtype(found.dtype_of(obj))
+    return target.asarray(found.to_numpy(obj), dtype=native, copy=copy), target
 
 
 @tensor_class
@@ -392,6 +393,11 @@ class Tensor(Variable):
         if self.node is not None:
             raise RuntimeError("only leaves can be pickled; a result belongs to a graph: use detach()")
         return _rebuild, (type(self), self.backend.to_numpy(self.data), self.requires_grad, self.device)
+
+    def _repr_html_(self) -> str:
+        from framework.html import tensor_html
+
+        return tensor_html(self)
 
     def __repr__(self) -> str:
         name = type(self).__name__

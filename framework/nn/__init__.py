@@ -2,6 +2,7 @@
 
 from framework.nn import functional as functional
 from framework.nn import init as init
+from framework.nn import utils as utils
 from framework.nn.activation import ELU as ELU
 from framework.nn.activation import GELU as GELU
 from framework.nn.activation import Hardtanh as Hardtanh

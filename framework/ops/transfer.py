@@ -14,8 +14,9 @@ Array = Any
 
 
 def move(data: Array, source: Backend, target: Backend) -> Array:
-    """A raw array's values as an array of another backend."""
-    return target.asarray(source.to_numpy(data), dtype=source.dtype_of(data))
+    """A raw array's values as an array of another backend, in memory of its own."""
+    host = source.to_numpy(data)
+    return target.asarray(host, dtype=source.dtype_of(data), copy=None if host.flags.owndata else True)
 
 
 class Transfer(Op):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
+from backends import backend_of
 from framework.autograd.graph import Variable
 from framework.autograd.modes import no_grad
+from framework.creation import asarray
 from framework.tensor import Tensor
 
 Group = dict[str, Any]
@@ -42,9 +46,10 @@ class Optimizer:
     options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
-        if isinstance(params, Variable | dict):
+        if isinstance(params, Variable | dict) or not isinstance(params, Iterable):
             raise TypeError(
-                f"{self._name}: params must be an iterable of tensors or of groups, got one {type(params).__name__}"
+                f"{self._name}: params must be an iterable of tensors or of groups, such as model.parameters(), got one "
+                f"{type(params).__name__}"
             )
         self.defaults = defaults
         self.param_groups: list[Group] = []
@@ -77,6 +82,7 @@ class Optimizer:
             self._check_param(i, p, known)
             known.add(id(p))
         group = {**self.defaults, **group, "params": params}
+        group = {name: _plain(value) for name, value in group.items()}
         self._check_options(group)
         self.param_groups.append(group)
 
@@ -121,8 +127,23 @@ class Optimizer:
         loss = closure() if closure is not None else None
         with no_grad():
             for group in self.param_groups:
-                self._update(group, [p for p in group["params"] if p._grad is not None])
+                params = [p for p in group["params"] if p._grad is not None]
+                try:
+                    self._update(group, params)
+                except (TypeError, ValueError):
+                    self._check_devices(params)
+                    raise
         return loss
+
+    def _check_devices(self, params: list[Any]) -> None:
+        """Raise if parameters were moved away from their state."""
+        for p in params:
+            for name, value in self.state.get(p, {}).items():
+                if isinstance(value, Tensor) and value.ndim and value.backend is not p.backend:
+                    raise RuntimeError(
+                        f"{self._name}: a parameter is on {p.device!r} but its {name!r} on {value.device!r}; move the model "
+                        "before the first step, or pass state_dict() through load_state_dict() after moving it"
+                    )
 
     def _update(self, group: Group, params: list[Any]) -> None:
         """Update the parameters of a group that have a gradient."""
@@ -152,22 +173,41 @@ class Optimizer:
 
         Raises
         ------
+        TypeError
+            If it is not a state dict of an optimizer.
         ValueError
-            If the groups or the shapes do not fit.
+            If the groups or the shapes do not fit, or an option is out of range.
         """
-        groups, params = state_dict["param_groups"], self._all_params()
+        groups = self._saved_groups(state_dict)
+        named = dict(zip((number for group in groups for number in group["params"]), self._all_params()))
+        state = {}
+        for number, saved in state_dict["state"].items():
+            if int(number) not in named:
+                raise ValueError(
+                    f"{self._name}: there is state of parameter {number}, which is in none of the saved groups"
+                )
+            p = named[int(number)]
+            state[p] = self._import(p, saved)
+        options = [{name: _plain(value) for name, value in saved.items() if name != "params"} for saved in groups]
+        for group, loaded in zip(self.param_groups, options):
+            self._check_options({**group, **loaded})
+        for group, loaded in zip(self.param_groups, options):
+            group.update(loaded)
+        self._forget()
+        self.state = {p: loaded for p, loaded in state.items() if loaded}
+
+    def _saved_groups(self, state_dict: Any) -> list[Group]:
+        """The groups of a state dict, which must be of the sizes of these."""
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise TypeError(
+                f"{self._name}: expected what state_dict() returned, with the keys 'state' and 'param_groups', got "
+                f"{type(state_dict).__name__} {state_dict!r:.40}"
+            )
+        groups: list[Group] = state_dict["param_groups"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != expected:
             raise ValueError(f"{self._name}: the saved groups hold {sizes} parameters, these hold {expected}")
-        order = [number for group in groups for number in group["params"]]
-        state = {}
-        for number, saved in state_dict["state"].items():
-            p = params[order.index(int(number))]
-            state[p] = self._import(p, saved)
-        for group, saved in zip(self.param_groups, groups):
-            group.update({name: value for name, value in saved.items() if name != "params"})
-        self._forget()
-        self.state = state
+        return groups
 
     def _forget(self) -> None:
         """Drop what was derived from the old state."""
@@ -182,10 +222,14 @@ class Optimizer:
     def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for name, value in saved.items():
+            if value is None:
+                continue
+            if not isinstance(value, Tensor) and backend_of(value) is not None:
+                value = asarray(value) if value.ndim else value.item()
             if isinstance(value, Tensor):
                 if value.ndim and value.shape != p.shape:
                     raise ValueError(f"{self._name}: saved {name!r} has shape {value.shape}, its parameter {p.shape}")
-                value = value.to(p.device, copy=True)
+                value = value.to(p.device, p.dtype if value.ndim else None, copy=True)
             state[name] = value
         return state
 
@@ -195,3 +239,8 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as a Python number, which lets arrays keep their dtype."""
+    return value.item() if isinstance(value, np.generic) else value

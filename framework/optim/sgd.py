@@ -136,6 +136,11 @@ class SGD(Optimizer):
         for debt in self._debts.values():
             debt.settle()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: debts are paid first, since tables are copied on their own."""
+        self._bring_up_to_date()
+        return {**self.__dict__, "_debts": {}}
+
     def _forget(self) -> None:
         super()._forget()
         for p in self._debts:

@@ -1,5 +1,8 @@
 """SGD: PyTorch's numbers, and row-sparse steps equal to dense ones."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -232,3 +235,71 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing():
         second.load_state_dict(first.state_dict())
     assert second.param_groups[0]["lr"] == 0.5
     assert not second.state
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda s: s["param_groups"][0].update(lr=-1.0), ValueError, "lr must be a number of at least 0"),
+        (lambda s: s["state"].update({7: {}}), ValueError, "state of parameter 7"),
+        (lambda s: s.pop("state"), TypeError, "with the keys 'state' and 'param_groups'"),
+    ],
+)
+def test_a_broken_state_dict_is_refused_and_changes_nothing(change, error, words):
+    w = fw.Tensor(table(), requires_grad=True)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    train(w, optimizer, make_batches(3))
+    before = optimizer.state_dict()
+    broken = copy.deepcopy(before)
+    change(broken)
+    with pytest.raises(error, match=words):
+        optimizer.load_state_dict(broken)
+    assert repr(optimizer.state_dict()) == repr(before)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copies_of_table_and_optimizer_go_on_as_the_originals(duplicate):
+    w = fw.Tensor(table(), requires_grad=True)
+    optimizer = SGD([w], lr=0.1, momentum=0.9, weight_decay=0.1)
+    train(w, optimizer, make_batches(3))
+    twin, other = duplicate((w, optimizer))
+    assert other.param_groups[0]["params"][0] is twin
+    for table_, stepper in ((w, optimizer), (twin, other)):
+        train(table_, stepper, make_batches(3, seed=1))
+    np.testing.assert_array_equal(twin.detach().numpy(), w.detach().numpy())
+
+
+def test_pytorchs_state_dict_is_continued():
+    torch = pytest.importorskip("torch")
+    theirs = torch.tensor(table(), requires_grad=True)
+    other = torch.optim.SGD([theirs], lr=0.1, momentum=0.9)
+    (theirs**2).sum().backward()
+    other.step()
+    ours = fw.Tensor(theirs.detach().numpy(), requires_grad=True)
+    optimizer = SGD([ours], lr=0.5)
+    optimizer.load_state_dict(other.state_dict())
+    ours.grad = fw.asarray(theirs.grad.numpy())
+    other.step()
+    optimizer.step()
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_numbers_of_numpy_leave_the_dtype_alone():
+    w = fw.Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = SGD([w], lr=np.float64(0.1), momentum=np.float32(0.5), weight_decay=np.float64(0.1))
+    (w * w).sum().backward()
+    optimizer.step()
+    assert optimizer.state[w]["momentum_buffer"].dtype == w.dtype == fw.float32
+
+
+def test_a_model_moved_away_from_its_state_is_an_error_that_says_so():
+    w = fw.Tensor(table(), requires_grad=True)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    (w * w).sum().backward()
+    optimizer.step()
+    moved = w.detach().to("strict")
+    w.data, w.backend, w.grad = moved.data, moved.backend, moved
+    with pytest.raises(RuntimeError, match=r"'strict'.*'momentum_buffer' on 'cpu'.*load_state_dict"):
+        optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
