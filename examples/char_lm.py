@@ -84,9 +84,9 @@ def write_more(model: nn.Module, vocabulary: Vocabulary, prompt: str, count: int
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = make_parser(__doc__, "char_lm", epochs=30, batch=16, lr=0.003)
+    parser = make_parser(__doc__, "char_lm", epochs=30, batch=16, lr=0.005)
     parser.add_argument("--data", type=Path, metavar="FILE", help="the text to learn")
-    parser.add_argument("--hidden", type=positive, default=256, help="size of the state (default: 256)")
+    parser.add_argument("--hidden", type=positive, default=128, help="size of the state (default: 128)")
     parser.add_argument("--length", type=positive, default=64, help="characters in a piece (default: 64)")
     parser.add_argument("--prompt", default="\n", help="how the written text begins")
     parser.add_argument("--write", type=positive, default=300, metavar="N", help="characters to write (default: 300)")

@@ -11,6 +11,7 @@ import numpy as np
 from framework.nn.hooks import Handle, Hooks
 from framework.nn.parameter import Parameter
 from framework.nn.state import LoadResult, load, snapshot
+from framework.nn.summary import Summary, summarize
 from framework.tensor import Tensor
 
 
@@ -363,6 +364,41 @@ class Module:
     def extra_repr(self) -> str:
         """What is shown between the parentheses of the module's repr."""
         return ""
+
+    def summary(self, *example: Any) -> Summary:
+        """List the layers with the shapes that come out of them, their parameters and their memory.
+
+        Parameters
+        ----------
+        *example : Tensor
+            Arguments to call the module with, in eval mode and without recording; without them no shapes are known.
+
+        Returns
+        -------
+        Summary
+            Printed as a table.
+
+        Examples
+        --------
+        >>> import framework as fw
+        >>> model = fw.nn.Sequential(fw.nn.Linear(3, 4), fw.nn.ReLU(), fw.nn.Linear(4, 2))
+        >>> print(model.summary(fw.ones((10, 3))))
+        layer        result   parameters
+        --------------------------------
+        Sequential   (10, 2)           0
+          0: Linear  (10, 4)          16
+          1: ReLU    (10, 4)           0
+          2: Linear  (10, 2)          10
+        --------------------------------
+        parameters: 26 (26 trained), 104 B
+        results of the layers: 400 B
+        """
+        return summarize(self, *example)
+
+    def _repr_html_(self) -> str:
+        from framework.nn.html import module_html
+
+        return module_html(self)
 
     def _get_name(self) -> str:
         return type(self).__name__
