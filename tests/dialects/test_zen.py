@@ -171,9 +171,12 @@ def test_each_call_replaces_the_gradients():
 def test_gradients_share_memory_with_nothing():
     a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
     c = a + b
-    c.get_gradients()
-    a.gradient += 1
-    assert b.gradient.tolist() == c.gradient.tolist() == [1.0, 1.0]
+    d = c + a
+    d.get_gradients()
+    c.gradient += 1
+    b.gradient += 2
+    assert a.gradient.tolist() == [2.0, 2.0]
+    assert d.gradient.tolist() == [1.0, 1.0]
     assert c.value.tolist() == [4.0, 6.0]
 
 
