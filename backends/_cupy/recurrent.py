@@ -6,6 +6,7 @@ step by step, the product with the hidden weights. ``kernels/recurrent.cu`` desc
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 from backends._cupy.compiler import Grid
@@ -20,6 +21,8 @@ _NONLINEARITIES = {"tanh": 0, "relu": 1, "sigmoid": 2}
 _ROWS = 4
 _CHUNK = 128
 _MOST_THREADS = 512
+_LANES = 128
+_WAIT = 1500
 
 
 class _Cell(NamedTuple):
@@ -48,20 +51,21 @@ def plan(chip: Any, columns: int, terms: int, batch: int, hidden: int, itemsize:
 
     `chip` has so many ``multiprocessors``, with ``shared_per_block`` bytes for a block. All blocks must be resident at
     once, one a multiprocessor, with their units' weights in shared memory. Of the ways to do that the one with the
-    least work for a block is taken.
+    shortest step is taken, by an estimate in cycles: terms to multiply, terms to load, waiting for other blocks.
     """
-    found: list[tuple[int, int, Plan]] = []
-    for units in (1, 2, 4, 8, 16, 32):
-        for groups in (1, 2, 4, 8, 16, 32):
-            sequences = groups * _ROWS
-            shares = max(1, min(8, _MOST_THREADS // (units * groups)))
-            weights = columns * units * (blocks(terms, 4) * 4 + 4)
-            room = max(sequences * (_CHUNK + 4), shares * sequences * columns * units)
-            grid = (blocks(hidden, units), blocks(batch, sequences), 1)
-            chosen = Plan(grid, (units, groups, shares), itemsize * (weights + room))
-            resident = grid[0] * grid[1] <= chip.multiprocessors and chosen.shared <= chip.shared_per_block
-            if resident and units * groups <= _MOST_THREADS:
-                found.append((units * sequences, grid[0] * grid[1], chosen))
+    found: list[tuple[float, int, Plan]] = []
+    for units, groups in product((1, 2, 4, 8, 16, 32), repeat=2):
+        sequences = groups * _ROWS
+        shares = max(1, min(8, _MOST_THREADS // (units * groups)))
+        threads = units * groups * shares
+        weights = columns * units * (blocks(terms, 4) * 4 + 4)
+        room = max(sequences * (_CHUNK + 4), shares * sequences * columns * units)
+        grid = (blocks(hidden, units), blocks(batch, sequences), 1)
+        chosen = Plan(grid, (units, groups, shares), itemsize * (weights + room))
+        fits = grid[0] * grid[1] <= chip.multiprocessors and chosen.shared <= chip.shared_per_block
+        if fits and threads <= _MOST_THREADS:
+            work = units * sequences * columns * terms / min(threads, _LANES) + 4 * sequences * terms / threads
+            found.append((work + (_WAIT if grid[0] > 1 else 0), grid[0] * grid[1], chosen))
     return min(found)[2] if found else None
 
 

@@ -368,6 +368,7 @@ def test_recurrent(either_way, kind, nonlinearity, shape, reverse):
 @pytest.mark.parametrize("reverse", [False, True])
 def test_recurrent_of_many_units(either_way, kind, nonlinearity, lengths, reverse):
     case = Case(kind, (4, 6, 3, 37), lengths=lengths, dtype=np.float32, scale=0.3)
+    assert fast.plan(REFERENCE, 1, 37, 6, 37, 4).grid[0] > 1  # blocks wait for each other
     compare(either_way, case, nonlinearity, reverse, "float32")
 
 

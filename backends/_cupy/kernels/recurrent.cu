@@ -222,11 +222,11 @@ struct Tile {
   __device__ static int threads() { return blockDim.x * blockDim.y * blockDim.z; }
   __device__ static int sequences() { return blockDim.y * ROWS; }
 
-  // Fills `chunk` with columns from `start` on of rows `first` on of left (rows, terms).
-  __device__ void load(const T* left, i64 first, i64 rows, i64 start) {
-    for (int i = thread(); i < sequences() * CHUNK; i += threads()) {
-      i64 n = first + i / CHUNK, k = start + i % CHUNK;
-      chunk[i / CHUNK * (CHUNK + 4) + i % CHUNK] = n < rows && k < terms ? get_fresh(left + n * terms + k) : A(0);
+  // Fills `chunk` with `span` columns from `start` on of rows `first` on of left (rows, terms).
+  __device__ void load(const T* left, i64 first, i64 rows, i64 start, int span) {
+    for (int i = thread(); i < sequences() * span; i += threads()) {
+      i64 n = first + i / span, k = start + i % span;
+      chunk[i / span * (CHUNK + 4) + i % span] = n < rows && k < terms ? get_fresh(left + n * terms + k) : A(0);
     }
   }
 
@@ -235,11 +235,11 @@ struct Tile {
   __device__ void multiply(const T* left, i64 first, i64 rows) {
     A total[ROWS][COLUMNS] = {};
     for (i64 start = 0; start < terms; start += CHUNK) {
+      int span = terms - start < CHUNK ? static_cast<int>(terms - start + 3) / 4 * 4 : CHUNK;
       __syncthreads();
-      load(left, first, rows, start);
+      load(left, first, rows, start, span);
       __syncthreads();
-      int end = terms - start < CHUNK ? static_cast<int>(terms - start) : CHUNK;
-      for (int k = 4 * threadIdx.z; k < end; k += 4 * blockDim.z) {
+      for (int k = 4 * threadIdx.z; k < span; k += 4 * blockDim.z) {
         Quad w[COLUMNS];
         for (int g = 0; g < COLUMNS; ++g)
           w[g] = *reinterpret_cast<const Quad*>(weights + (g * blockDim.x + threadIdx.x) * padded(terms) + start + k);
