@@ -1,7 +1,7 @@
 """Recognise handwritten digits: scikit-learn's 1,797 of 8 x 8 points, or MNIST's 70,000 of 28 x 28.
 
-    python examples/digits.py                    # scikit-learn's, which come with it; a fifth is held out
-    python examples/digits.py --mnist FOLDER     # MNIST's four IDX files, gzipped or not; its test set is held out
+python examples/digits.py                    # scikit-learn's, which come with it; a fifth is held out
+python examples/digits.py --mnist FOLDER     # MNIST's four IDX files, gzipped or not; its test set is held out
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
@@ -19,8 +20,6 @@ from framework.data import DataLoader, TensorDataset, load_mnist
 from framework.metrics import Accuracy, ConfusionMatrix
 from framework.training import fit
 from framework.viz import confusion_matrix
-
-from common import make_parser, plot, positive, run
 
 
 def small_digits(seed: int) -> tuple[Any, Any]:

@@ -15,18 +15,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
 from framework.data import BucketSampler, DataLoader, TensorDataset, Vocabulary, load_reviews, pad_collate, tokenize
 from framework.metrics import BinaryAccuracy, BinaryF1Score, BinaryPrecision, BinaryRecall
 from framework.training import BestModel, EarlyStopping, fit
-
-from common import make_parser, plot, positive, run
 
 METRICS = {"accuracy": BinaryAccuracy, "precision": BinaryPrecision, "recall": BinaryRecall, "f1": BinaryF1Score}
 
@@ -108,10 +108,12 @@ def svd_setup(parts: Sequence[Reviews], options: argparse.Namespace) -> Setup:
 def grams(text: str) -> list[str]:
     """The words, and all pairs of neighbours."""
     words = tokenize(text)
-    return words + [f"{a} {b}" for a, b in zip(words, words[1:])]
+    return words + [f"{a} {b}" for a, b in pairwise(words)]
 
 
-def sequence_loaders(tokens: Any, parts: Sequence[Reviews], options: argparse.Namespace) -> tuple[Vocabulary, list[Any]]:
+def sequence_loaders(
+    tokens: Any, parts: Sequence[Reviews], options: argparse.Namespace
+) -> tuple[Vocabulary, list[Any]]:
     """Numbers of tokens, in batches of about one length."""
     vocabulary = Vocabulary.from_tokens(map(tokens, parts[0].texts), min_count=2)
     loaders = []

@@ -71,7 +71,9 @@ class Summary:
 
     def _repr_html_(self) -> str:
         body = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left;white-space:pre">{html.escape(x)}</td>' for x in row) + "</tr>"
+            "<tr>"
+            + "".join(f'<td style="text-align:left;white-space:pre">{html.escape(x)}</td>' for x in row)
+            + "</tr>"
             for row in self._cells()
         )
         totals = "<br>".join(map(html.escape, self._totals()))

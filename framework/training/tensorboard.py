@@ -47,7 +47,9 @@ class TensorBoard(Callback):
         for name, value in numbers.items():
             if isinstance(value, float):
                 kind, _, rest = name.rpartition("val_")
-                self._writer.add_scalar(f"{rest}/{'validation' if kind or name != rest else 'training'}", value, run.step)
+                self._writer.add_scalar(
+                    f"{rest}/{'validation' if kind or name != rest else 'training'}", value, run.step
+                )
 
     def on_end(self, run: Run) -> None:
         """Close the file."""

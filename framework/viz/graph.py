@@ -74,7 +74,9 @@ class Graph:
         try:
             import graphviz
         except ModuleNotFoundError:
-            raise RuntimeError("SVG needs graphviz: pip install graphviz, and the program dot; or use mermaid()") from None
+            raise RuntimeError(
+                "SVG needs graphviz: pip install graphviz, and the program dot; or use mermaid()"
+            ) from None
         try:
             text: str = graphviz.Source(self.dot()).pipe(format="svg", encoding="utf-8")
         except graphviz.ExecutableNotFound:
