@@ -48,7 +48,11 @@ MISTAKES = {
         TypeError,
         r"integer dtype.*cast with .to\('int64'\)",
     ),
-    "target shape": (lambda: F.mse_loss(fw.ones((2, 3)), fw.ones(2)), ValueError, r"one shape, got \(2, 3\) and \(2,\)"),
+    "target shape": (
+        lambda: F.mse_loss(fw.ones((2, 3)), fw.ones(2)),
+        ValueError,
+        r"one shape, got \(2, 3\) and \(2,\)",
+    ),
     "reduction": (
         lambda: nn.MSELoss(reduction="avg")(fw.ones(1), fw.ones(1)),
         ValueError,
@@ -73,12 +77,24 @@ MISTAKES = {
         RuntimeError,
         r"size mismatch for weight.*\(4, 4\).*\(4, 3\)",
     ),
-    "optimizer option": (lambda: optim.SGD([leaf()], lr=-0.1), ValueError, "lr must be a number of at least 0, got -0.1"),
+    "optimizer option": (
+        lambda: optim.SGD([leaf()], lr=-0.1),
+        ValueError,
+        "lr must be a number of at least 0, got -0.1",
+    ),
     "optimizer name": (lambda: optim.SGD([leaf()], learning_rate=0.1), TypeError, "learning_rate"),
     "ragged list": (lambda: fw.Tensor([[1, 2], [3]]), ValueError, "nested lists of equal lengths"),
     "text": (lambda: fw.Tensor("hello"), TypeError, "expected numbers.*got str 'hello'"),
-    "list operand": (lambda: fw.ones(3) + [1, 2, 3], TypeError, "got list; make a Tensor of it with framework.asarray"),
-    "None operand": (lambda: fw.ones(3) + None, TypeError, "add: expected a Tensor, an array or a number, got NoneType"),
+    "list operand": (
+        lambda: fw.add(fw.ones(3), [1, 2, 3]),
+        TypeError,
+        "got list; make a Tensor of it with framework.asarray",
+    ),
+    "None operand": (
+        lambda: fw.ones(3) + None,
+        TypeError,
+        "add: expected a Tensor, an array or a number, got NoneType",
+    ),
     "lengths": (
         lambda: nn.LSTM(3, 4)(fw.ones((2, 2, 3)), lengths=[1, 3]),
         ValueError,

@@ -250,8 +250,8 @@ def samples(batch: Any) -> int:
     """How many samples a batch holds: the length of the first tensor in it."""
     while isinstance(batch, Mapping | list | tuple) and len(batch):
         batch = next(iter(batch.values() if isinstance(batch, Mapping) else batch))
-    shape = getattr(batch, "shape", ())
-    return int(shape[0]) if len(shape) else 1
+    shape: Any = getattr(batch, "shape", ())
+    return int(shape[0]) if shape else 1
 
 
 def _length(loader: Any) -> int | None:
