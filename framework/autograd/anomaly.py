@@ -32,9 +32,8 @@ class _Watched:
         self._op = op
         self._line = line
 
-    @property
-    def __class__(self) -> Any:  # it is asked whether it is a Primitive, and it does what one does
-        return type(self._op)
+    # Asked whether it is a Primitive, it says so: it does what one does.
+    __class__: Any = property(lambda self: type(self._op))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._op, name)
