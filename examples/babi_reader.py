@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
@@ -27,6 +26,7 @@ from framework.metrics import Accuracy
 from framework.training import fit
 
 from babi_data import Example, download, read_examples, write_stories
+from common import make_parser, plot, positive, run
 
 STATEMENTS = 10
 """How many statements are remembered: the last ones."""

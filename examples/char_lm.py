@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
 from framework.data import DataLoader, TensorDataset, Vocabulary
 from framework.training import BestModel, EarlyStopping, fit
+
+from common import make_parser, plot, positive, run
 
 
 class NextCharacter(nn.Module):

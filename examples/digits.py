@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
@@ -20,6 +19,8 @@ from framework.data import DataLoader, TensorDataset, load_mnist
 from framework.metrics import Accuracy, ConfusionMatrix
 from framework.training import fit
 from framework.viz import confusion_matrix
+
+from common import make_parser, plot, positive, run
 
 
 def small_digits(seed: int) -> tuple[Any, Any]:

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import make_parser, plot, positive, run
 
 import framework as fw
 from framework import nn, optim
 from framework.data import BucketSampler, DataLoader, TensorDataset, Vocabulary, load_reviews, pad_collate, tokenize
 from framework.metrics import BinaryAccuracy, BinaryF1Score, BinaryPrecision, BinaryRecall
 from framework.training import BestModel, EarlyStopping, fit
+
+from common import make_parser, plot, positive, run
 
 METRICS = {"accuracy": BinaryAccuracy, "precision": BinaryPrecision, "recall": BinaryRecall, "f1": BinaryF1Score}
 
@@ -52,6 +53,8 @@ class LargestStates(nn.Module):
     def __init__(self, words: int, dim: int, hidden: int) -> None:
         super().__init__()
         self.words = nn.Embedding(words, dim, padding_idx=0)
+        with fw.no_grad():
+            self.words.weight *= 0.1  # small vectors: what is rare stays without influence
         self.recurrent = nn.LSTM(dim, hidden, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(0.5)
         self.output = nn.Sequential(nn.Linear(2 * hidden, 1), nn.Sigmoid(), nn.Flatten(0))
@@ -136,7 +139,7 @@ def lstm_setup(parts: Sequence[Reviews], options: argparse.Namespace) -> Setup:
     """The LSTM."""
     vocabulary, loaders = sequence_loaders(tokenize, parts, options)
     model = LargestStates(len(vocabulary), options.dim, options.hidden).to(options.device)
-    return Setup(model, optim.Adam(model.parameters(), lr=options.lr or 0.001), loaders)
+    return Setup(model, optim.AdamW(model.parameters(), lr=options.lr or 0.001), loaders)
 
 
 def forward(model: nn.Module, batch: Any) -> tuple[Any, Any]:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import make_parser, positive, run
 
 import framework as fw
 from framework import nn, optim
 from framework.data import DataLoader, TensorDataset
 from framework.training import fit
+
+from common import make_parser, positive, run
 
 WINDOW = 50
 STEP = 0.1
