@@ -35,7 +35,7 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many entries one reduced value covers."""
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     n = 1
-    for a in axes:
+    for a in axes if shape else ():
         n *= shape[a]
     return n
 

@@ -18,6 +18,8 @@ def _repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int) -> Array:
 
 
 def _repeat_rule(xp: Any, g: Array, repeats: Any, shape: tuple[int, ...], axis: int) -> Array:
+    if not shape:
+        return xp.sum(g)
     axis %= len(shape)
     if isinstance(repeats, int):
         folded = xp.reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))

@@ -296,3 +296,25 @@ def test_many_writes_leave_nothing_behind():
         x += 1
         del x
     assert (len(versions._writes), len(versions.mixed)) == before
+
+
+def test_what_was_written_in_the_graph_may_be_read_outside_of_it():
+    v = leaf(2.0)
+    x = fw.zeros((2, 2), dtype="float64")
+    x[0] = v * v
+    cut = x.detach()
+    assert (cut[0] * 2 + cut.T[0]).tolist() == [12.0, 8.0]
+    with fw.no_grad():
+        view = x.T
+        assert (view @ x).tolist() == [[16.0, 16.0], [16.0, 16.0]]
+    assert (view + 1).sum().item() == 12.0
+    x.sum().backward()
+    assert v.grad.item() == 8.0
+
+
+def test_a_write_that_reads_what_it_overwrites():
+    a = leaf([[1.0, 2.0], [3.0, 4.0]])
+    x = a * 1
+    x *= x.T
+    (x * fw.asarray([[0.0, 1.0], [2.0, 3.0]])).sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), [[0.0, 9.0], [6.0, 24.0]])

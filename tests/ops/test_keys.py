@@ -1,0 +1,122 @@
+"""Indexing takes every key that NumPy takes, with NumPy's results; gradients of reading and of writing follow."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import framework as fw
+
+SHAPES = [(4,), (3, 4), (2, 3, 4), (2, 1, 3, 2), (0, 3), ()]
+
+
+@st.composite
+def keys(draw, shape):
+    """Integers, slices, None, Ellipsis, masks over one or two axes, lists and index arrays, in any order."""
+    parts, axis, places = [], 0, draw(st.sampled_from([(), (2,), (1, 2), (2, 1), (0,)]))
+    while axis < len(shape) and draw(st.integers(0, 5)):
+        n = shape[axis]
+        index = st.integers(-n, n - 1) if n else st.nothing()
+        choices = [
+            st.none(),
+            st.just(...) if ... not in map(type_or_value, parts) else st.none(),
+            st.slices(n),
+            st.builds(slice, *[st.none() | st.integers(-n - 1, n + 1)] * 2, st.sampled_from([None, 2, -1, -2])),
+            index,
+            index.map(np.int64),
+            hnp.arrays(np.bool_, n),
+            hnp.arrays(np.bool_, n).map(np.ndarray.tolist),
+            hnp.arrays(st.sampled_from([np.int64, np.int8]), places, elements=index) if n else st.nothing(),
+            hnp.arrays(np.bool_, shape[axis : axis + 2]) if axis + 1 < len(shape) else st.nothing(),
+            st.booleans(),
+        ]
+        part = draw(st.one_of(choices))
+        parts.append(part)
+        axis += axes_taken(part)
+    return parts[0] if len(parts) == 1 and draw(st.booleans()) else tuple(parts)
+
+
+def type_or_value(part):
+    return ... if part is ... else type(part)
+
+
+def axes_taken(part):
+    if part is None or part is ... or isinstance(part, bool):
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
+
+
+def on_device(key, device):
+    """The key with its arrays as tensors."""
+    parts = key if isinstance(key, tuple) else (key,)
+    moved = [fw.asarray(part, device=device) if isinstance(part, np.ndarray) else part for part in parts]
+    return tuple(moved) if isinstance(key, tuple) else moved[0]
+
+
+@st.composite
+def cases(draw):
+    shape = draw(st.sampled_from(SHAPES))
+    return shape, draw(keys(shape))
+
+
+def numbers(shape, start=0):
+    return np.arange(start + 0.5, start + np.prod(shape, dtype=int)).reshape(shape)
+
+
+@given(case=cases())
+@settings(max_examples=100)
+def test_reading_and_its_gradient(device, case):
+    shape, key = case
+    whole = numbers(shape)
+    x = fw.Tensor(whole, requires_grad=True, device=device)
+    try:
+        expected = whole[key]
+    except IndexError:
+        with pytest.raises(IndexError, match="getitem: "):
+            x[on_device(key, device)]
+        return
+    part = x[on_device(key, device)]
+    assert part.shape == np.shape(expected)
+    np.testing.assert_array_equal(part.detach().cpu().numpy(), expected)
+    g = numbers(part.shape, 3)
+    part.backward(g)
+    gradient = np.zeros(shape)
+    np.add.at(gradient, key, g)
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), gradient)
+
+
+@given(case=cases())
+@settings(max_examples=100)
+def test_writing_and_its_gradients(device, case):
+    shape, key = case
+    whole, g = numbers(shape), numbers(shape, 7)
+    try:
+        values = numbers(np.shape(whole[key]), 100)
+    except IndexError:
+        return
+    x, v = (fw.Tensor(a, requires_grad=True, device=device) for a in (whole, values))
+    written = x * 1
+    written[on_device(key, device)] = v
+    written.backward(g)
+    whole[key], places, rest = values, np.full(shape, -1), g.copy()
+    places[key] = np.arange(values.size).reshape(values.shape)
+    rest[key] = 0
+    np.testing.assert_array_equal(written.detach().cpu().numpy(), whole)
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), rest)
+    stayed = places[key] == np.arange(values.size).reshape(values.shape)
+    np.testing.assert_array_equal(v.grad.cpu().numpy(), np.where(stayed, g[key], 0))
+
+
+def test_a_single_entry_shares_memory(device):
+    x = fw.zeros(3, device=device)
+    entry = x[1]
+    entry += 2
+    assert x.tolist() == [0.0, 2.0, 0.0]
+
+
+def test_a_value_may_have_more_axes_of_length_one_than_its_place(device):
+    x, v = fw.ones((3, 2), device=device), fw.ones((1, 3), device=device).requires_grad_()
+    x[:, -1] = v
+    (x * fw.reshape(fw.arange(6, dtype="float32", device=device), (3, 2))).sum().backward()
+    assert v.grad.tolist() == [[1.0, 3.0, 5.0]]
