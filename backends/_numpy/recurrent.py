@@ -11,6 +11,7 @@ What makes it fast:
   multiplied by. A step back is then a multiplication or two and one matrix product.
 - The batch is split over threads with single-threaded products, when it is large enough.
 - The gradients of the weights and of ``x`` are single products over all steps at the end.
+- Where numba is installed, ``recurrent_compiled.py`` walks through all steps of float32 arrays in one call.
 
 Steps are walked in *processing order*, the reverse of time when ``reverse``. A sequence without a step at some time is
 *idle* there: its state is held and its factors are zero. Inside, the last gate block comes first, (o, i, f, g) and
@@ -20,6 +21,9 @@ Steps are walked in *processing order*, the reverse of time when ``reverse``. A 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -39,10 +43,6 @@ _PART_WORK = 1 << 19
 
 _PART_COLUMNS = 16
 """Sequences below which a product is no longer efficient."""
-
-np.empty(
-    31 << 20, np.uint8
-)  # once glibc has seen this much freed, it keeps such memory: fresh pages cost more than the work
 
 
 # ---------------------------------------------------------------- layout
@@ -95,7 +95,54 @@ def _bias(like: Array, *biases: Array | None) -> Array:
 
 
 # ---------------------------------------------------------------- cells
-class _Rnn:
+class _Cell:
+    """A cell walks one part of a batch through time, forward and back, in runs of steps.
+
+    ``h`` lies in ``columns`` (T + 1, rows, n); states are (H, n), factors (T, factors, H, n), all in processing order.
+    """
+
+    factors: ClassVar[int]
+    held: ClassVar[int | None]
+    x_gates: ClassVar[slice]
+    h_gates: ClassVar[slice]
+    x_turned: ClassVar[bool]
+    h_turned: ClassVar[bool]
+    reserve: Any
+    run: Any
+    factor: Any
+    back: Any
+
+    def walk(self, columns: Array, states: Arrays, idle: Array | None, factors: Array | None) -> Arrays:
+        """Fill in every ``h`` and the factors; return the other final states."""
+        h = columns[:, columns.shape[1] - len(states[0]) :]
+        runs = _runs(len(h) - 1, self.factors * h[0].nbytes)
+        room = self.reserve(runs[0].stop if runs else 0, states)
+        for run in runs:
+            h_run = h[run.start : run.stop + 1]
+            self.run(room, columns[run], h_run, repeat(None) if idle is None else idle[run])
+            if factors is not None:
+                self.factor(room, h_run, factors[run])
+        return tuple(room[1:])
+
+    @classmethod
+    def walk_back(
+        cls, w: Array, factors: Array, gys: Array | None, idle: Array | None, states: Arrays, out: Array
+    ) -> None:
+        """Gradients of the gates into ``out (rows, T, n)``, of the states in place."""
+        _, count, width, size = factors.shape
+        runs = _runs(len(factors), count * states[0].nbytes)
+        rows = np.empty((runs[0].stop if runs else 0, count, width, size), out.dtype)
+        first, last = cls.x_gates.start * width, cls.h_gates.stop * width
+        gates = rows.reshape(len(rows), count * width, size)[:, first:last].swapaxes(0, 1)
+        for run in reversed(runs):
+            n = run.stop - run.start
+            gys_run = repeat(None) if gys is None else gys[run][::-1]
+            resting_run = repeat(None) if idle is None else idle[run][::-1]
+            cls.back(w.T, factors[run][::-1], rows[:n][::-1], gys_run, resting_run, *states)
+            out[:, run] = gates[:, :n]
+
+
+class Rnn(_Cell):
     """``h = activation(w [x; 1; h])``; one factor, the slope."""
 
     factors: ClassVar[int] = 1
@@ -150,7 +197,7 @@ class _Rnn:
                 np.add(gh, held, gh)
 
 
-class _Lstm:
+class Lstm(_Cell):
     """Six rows a step: the gates o, i, f, g, then the old c, which has to follow g, and tanh of the new c.
 
     Factors to the gradient of h: of c and of o; to the gradient of c: of i, f, g and of the old c.
@@ -171,7 +218,7 @@ class _Lstm:
     def reserve(self, steps: int, states: Arrays) -> Arrays:
         """Rows for one step more, whose old c is the last new one; and the c that is carried from run to run."""
         _, c = states
-        return np.empty((steps + 1, 6, *c.T.shape), c.dtype), np.array(c.T, order="C")
+        return np.empty((steps + 1, 6, *c.shape), c.dtype), np.array(c, order="C")
 
     def run(self, room: Arrays, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
         w, half, steps = self.w, self.half, len(columns)
@@ -231,7 +278,7 @@ class _Lstm:
         gc[...] = carried
 
 
-class _Gru:
+class Gru(_Cell):
     """Three rows a step from h, (r, z, its share b of n), and three from x, later reused for (h - n, r * b, n).
 
     Factors, all to the gradient of h: of x's share of n, of r, of z, of h's share of n, and of the old h.
@@ -252,7 +299,7 @@ class _Gru:
 
     def reserve(self, steps: int, states: Arrays) -> Arrays:
         (h,) = states
-        return (np.empty((steps, 2, 3, *h.T.shape), h.dtype),)
+        return (np.empty((steps, 2, 3, *h.shape), h.dtype),)
 
     def run(self, room: Arrays, columns: Array, h: Array, idle: Iterable[Array | None]) -> None:
         w_x, w_h, half = self.w_x, self.w_h, self.half
@@ -306,6 +353,24 @@ class _Gru:
             np.add(gh, held, gh)
 
 
+# ---------------------------------------------------------------- compiled cells
+@cache
+def _compiled() -> Any:
+    """The cells compiled by numba, where it is installed next to a NumPy with its usual OpenBLAS."""
+    if find_spec("numba") is None or threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
+        return {}
+    try:
+        return import_module("backends._numpy.recurrent_compiled").CELLS
+    except ImportError:  # how numba says that it does not know a NumPy as new as this one
+        return {}
+
+
+def _best(cell: type[_Cell], state: Array, *others: Array | None) -> Any:
+    """Choose the compiled cell where all is float32 and there is something to compute."""
+    known = state.size and all(a is None or a.dtype == np.float32 for a in (state, *others))
+    return _compiled().get(cell, cell) if known else cell
+
+
 # ---------------------------------------------------------------- time
 def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
     """Cut the batch for threads."""
@@ -316,7 +381,7 @@ def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
 def _scan(
     cell: Any, x: Array, states: Arrays, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
 ) -> tuple[Array, Arrays, Arrays]:
-    """Outputs, final states, and for the way back ``(x, w_ih, w_hh, idle, reverse, old h, parts with factors)``."""
+    """Outputs, final states, and for the way back ``(cell, x, w_ih, w_hh, idle, reverse, old h, parts with factors)``."""
     (steps, batch, _), width = x.shape, states[0].shape[1]
     idle = _idle(lengths, steps)
     x = _blank(x, idle)
@@ -326,21 +391,14 @@ def _scan(
         resting = None if idle is None else _ordered(idle[:, part], reverse)
         columns = _columns(_ordered(x[:, part], reverse), states[0][part])
         h = columns[:, columns.shape[1] - width :]
-        shape = (steps, cell.factors, *h.shape[1:])
-        factors = np.empty(shape, x.dtype) if keep else None
-        runs = _runs(steps, cell.factors * h[0].nbytes)
-        room = cell.reserve(runs[0].stop if runs else 0, tuple(s[part] for s in states))
-        for run in runs:
-            h_run = h[run.start : run.stop + 1]
-            cell.run(room, columns[run], h_run, repeat(None) if resting is None else resting[run])
-            if factors is not None:
-                cell.factor(room, h_run, factors[run])
+        factors = np.empty((steps, cell.factors, *h.shape[1:]), x.dtype) if keep else None
+        others = cell.walk(columns, tuple(s[part].T for s in states), resting, factors)
         if factors is not None and resting is not None:
             np.copyto(factors, 0, where=resting[:, None, None])
             if cell.held is not None:
                 np.copyto(factors[:, cell.held], 1, where=resting[:, None])
         y[:, part] = _ordered(h[1:], reverse).transpose(0, 2, 1)
-        for final, last in zip(finals, (h[-1], *room[1:])):
+        for final, last in zip(finals, (h[-1], *others)):
             final[part] = last.T
         return factors
 
@@ -350,38 +408,30 @@ def _scan(
     if keep:
         h0 = states[0][None]
         h_old = np.concatenate([y[1:], h0] if reverse else [h0, y[:-1]])[:steps]
-        saved = (x, weights[0], weights[1], idle, reverse, h_old, list(zip(parts, factors)))
+        saved = (type(cell), x, weights[0], weights[1], idle, reverse, h_old, list(zip(parts, factors)))
     if idle is not None:
         y[idle] = 0
     return y, finals, saved
 
 
-def _scan_back(cell: Any, saved: Arrays, gy: Array | None, grads: Optionals) -> tuple[Array, Arrays]:
+def _scan_back(saved: Arrays, gy: Array | None, grads: Optionals) -> tuple[Array, Arrays]:
     """Gradients of the gates (rows, T, N) in order of time, and of the initial states (N, H)."""
-    _, _, w_hh, idle, reverse, h_old, parts = saved
+    cell, _, _, w_hh, idle, reverse, h_old, parts = saved
     steps, batch, width = h_old.shape
     first, last = cell.x_gates.start * width, cell.h_gates.stop * width
     out = np.empty((last - first, steps, batch), h_old.dtype)
     initial = tuple(np.empty((batch, width), h_old.dtype) for _ in grads)
-    w = (_last_gate_first(w_hh, width) if cell.h_turned else w_hh).T
+    w = _last_gate_first(w_hh, width) if cell.h_turned else w_hh
     gy = None if gy is None else _blank(gy, idle)
 
     def walk(item: tuple[slice, Array]) -> None:
         part, factors = item
-        _, count, _, size = factors.shape
+        size = factors.shape[3]
         states = [np.zeros((width, size), out.dtype) if g is None else np.array(g[part].T, order="C") for g in grads]
         resting = None if idle is None else _ordered(idle[:, part], reverse)
         gys = None if gy is None else np.array(_ordered(gy[:, part], reverse).transpose(0, 2, 1), order="C")
-        runs = _runs(steps, count * states[0].nbytes)
-        rows = np.empty((runs[0].stop if runs else 0, count, width, size), out.dtype)
-        gates = rows.reshape(len(rows), count * width, size)[:, first:last].swapaxes(0, 1)
         to = _ordered(out[:, :, part].swapaxes(0, 1), reverse).swapaxes(0, 1)
-        for run in reversed(runs):
-            n = run.stop - run.start
-            gys_run = repeat(None) if gys is None else gys[run][::-1]
-            resting_run = repeat(None) if resting is None else resting[run][::-1]
-            cell.back(w, factors[run][::-1], rows[:n][::-1], gys_run, resting_run, *states)
-            to[:, run] = gates[:, :n]
+        cell.walk_back(w, factors, gys, resting, states, to)
         for start, state in zip(initial, states):
             start[part] = state.T
 
@@ -415,11 +465,11 @@ def _gradient_of_x(g: Array, w: Array) -> Array:
     return out
 
 
-def _gradients(cell: Any, saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
+def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
     """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
-    x, w_ih, _, _, _, h_old, _ = saved
+    cell, x, w_ih, _, _, _, h_old, _ = saved
     width = h_old.shape[2]
-    g, initial = _scan_back(cell, saved, gy, grads)
+    g, initial = _scan_back(saved, gy, grads)
     gates, offset = cell.x_gates.stop - cell.x_gates.start, cell.x_gates.start
     g_x = g[: gates * width]
     g_h = g[(cell.h_gates.start - offset) * width :]
@@ -455,7 +505,9 @@ def rnn_forward(
 ) -> tuple[Array, Array, Arrays]:
     """Elman network; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n,), saved = _scan(_Rnn(weights, nonlinearity), x, (h0,), weights, lengths, reverse, keep)
+    y, (h_n,), saved = _scan(
+        _best(Rnn, h0, x, *weights)(weights, nonlinearity), x, (h0,), weights, lengths, reverse, keep
+    )
     return y, h_n, saved
 
 
@@ -463,7 +515,7 @@ def rnn_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
     """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(_Rnn, saved, gy, (gh_n,), needs)
+    return _gradients(saved, gy, (gh_n,), needs)
 
 
 def lstm_forward(
@@ -482,7 +534,9 @@ def lstm_forward(
 ) -> tuple[Array, Array, Array, Arrays]:
     """Long short-term memory; ``(y (T, N, H), h_n (N, H), c_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n, c_n), saved = _scan(_Lstm(weights), x, (h0, c0), weights, lengths, reverse, keep)
+    y, (h_n, c_n), saved = _scan(
+        _best(Lstm, h0, c0, x, *weights)(weights), x, (h0, c0), weights, lengths, reverse, keep
+    )
     return y, h_n, c_n, saved
 
 
@@ -495,7 +549,7 @@ def lstm_backward(
     needs: tuple[bool, ...],
 ) -> Optionals:
     """Gradients ``(gx, gh0, gc0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(_Lstm, saved, gy, (gh_n, gc_n), needs)
+    return _gradients(saved, gy, (gh_n, gc_n), needs)
 
 
 def gru_forward(
@@ -513,7 +567,7 @@ def gru_forward(
 ) -> tuple[Array, Array, Arrays]:
     """Gated recurrent unit; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n,), saved = _scan(_Gru(weights), x, (h0,), weights, lengths, reverse, keep)
+    y, (h_n,), saved = _scan(_best(Gru, h0, x, *weights)(weights), x, (h0,), weights, lengths, reverse, keep)
     return y, h_n, saved
 
 
@@ -521,4 +575,4 @@ def gru_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
     """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(_Gru, saved, gy, (gh_n,), needs)
+    return _gradients(saved, gy, (gh_n,), needs)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_SUFFIXES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
+_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 _lock = Lock()
 _users = 0
 _threads_before = 1
@@ -39,14 +39,17 @@ def cores() -> int:
 
 
 @cache
+def function_of_openblas(name: str) -> Any:
+    """A C function of the OpenBLAS that NumPy brought with it, or None."""
+    extension = sys.modules["numpy._core._multiarray_umath"].__file__
+    return None if extension is None else getattr(ctypes.CDLL(extension), name, None)
+
+
+@cache
 def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """OpenBLAS's getter and setter of its thread count; None where NumPy came with another library."""
-    extension = sys.modules["numpy._core._multiarray_umath"].__file__
-    if extension is None:
-        return None
-    library = ctypes.CDLL(extension)
-    for name in _SUFFIXES:
-        get, put = (getattr(library, name.format(f"{verb}_num_threads"), None) for verb in ("get", "set"))
+    for name in _NAMES:
+        get, put = (function_of_openblas(name.format(f"{verb}_num_threads")) for verb in ("get", "set"))
         if get is not None and put is not None:
             return get, put
     return None

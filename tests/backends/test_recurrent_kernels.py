@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +24,10 @@ SHAPES = [(5, 3, 4, 6), (0, 3, 2, 2), (4, 0, 2, 3), (1, 1, 1, 1), (7, 5, 1, 3), 
 class Case:
     """Inputs and upstream gradients of one kernel call, from a seed."""
 
-    def __init__(self, kind, shape, *, bias=True, lengths=False, dtype=np.float64, seed=0, scale=1.0):
+    dtype = np.float64
+
+    def __init__(self, kind, shape, *, bias=True, lengths=False, dtype=None, seed=0, scale=1.0):
+        dtype = dtype or self.dtype
         rng = np.random.default_rng(seed)
         t, n, d, h = shape
         g = GATES[kind]
@@ -62,12 +68,44 @@ class Case:
 
 def assert_all_close(actual, expected, tolerance):
     assert len(actual) == len(expected)
+    tolerance = max(tolerance, {np.float32: 2e-6}.get(Case.dtype, 0))
     for a, e in zip(actual, expected):
         assert (a is None) == (e is None)
         if e is not None:
             assert a.shape == e.shape
             assert a.dtype == e.dtype
             np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance * max(1.0, np.abs(e).max(initial=0)))
+
+
+@pytest.fixture
+def numpy_bodies(monkeypatch):
+    """As if numba were not installed."""
+    monkeypatch.setattr(fast, "_compiled", dict)
+
+
+@pytest.fixture
+def compiled_bodies(monkeypatch):
+    """Cases in float32, which is what is compiled."""
+    pytest.importorskip("numba", reason="the compiled bodies need numba")
+    monkeypatch.setattr(Case, "dtype", np.float32)
+
+
+BODIES = ["numpy_bodies", "compiled_bodies"]
+
+
+@pytest.fixture(params=BODIES)
+def bodies(request):
+    """Either kind of the fast kernels' bodies."""
+    request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["reference", *BODIES])
+def module(request):
+    """The reference, or the fast kernels with either kind of bodies."""
+    if request.param == "reference":
+        return reference
+    request.getfixturevalue(request.param)
+    return fast
 
 
 # ---------------------------------------------------------------- the reference
@@ -173,7 +211,8 @@ def test_reference_needs_only_the_array_api(kind, nonlinearity, shape, lengths, 
 LARGE = (6, 48, 64, 128)
 """Enough work a step for the batch to be split over threads."""
 
-TOLERANCES = [(np.float64, 1e-12), (np.float32, 2e-6)]
+TOLERANCES = [("numpy_bodies", np.float64, 1e-12), ("numpy_bodies", np.float32, 2e-6)]
+TOLERANCES += [("compiled_bodies", np.float32, 2e-6)]
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -190,25 +229,30 @@ def everything(module, case, **options):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), TOLERANCES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
-def test_fast_equals_reference(kind, nonlinearity, shape, dtype, tolerance, lengths, reverse):
+def test_fast_equals_reference(kind, nonlinearity, shape, body, dtype, tolerance, lengths, reverse, request):
+    request.getfixturevalue(body)
     case = Case(kind, shape, bias=not reverse, lengths=lengths, dtype=dtype, scale=0.5)
     options = {"reverse": reverse, "nonlinearity": nonlinearity}
     assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
 
 
 @pytest.mark.parametrize("lengths", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), TOLERANCES)
+@pytest.mark.parametrize(("body", "dtype", "tolerance"), TOLERANCES)
 @pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
-def test_fast_equals_reference_when_split_over_threads(kind, nonlinearity, dtype, tolerance, lengths, cores):
+def test_fast_equals_reference_when_split_over_threads(
+    kind, nonlinearity, body, dtype, tolerance, lengths, cores, request
+):
+    request.getfixturevalue(body)
     case = Case(kind, LARGE, lengths=lengths, dtype=dtype, scale=0.08)
     assert (len(fast._parts(*case.weights, LARGE[1])) > 1) == (cores > 1)
     options = {"reverse": lengths, "nonlinearity": nonlinearity}
     assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
 
 
+@pytest.mark.usefixtures("numpy_bodies")
 @pytest.mark.parametrize("kind", GATES)
 def test_long_sequences_go_in_runs(kind, monkeypatch):
     case = Case(kind, (11, 3, 2, 4), lengths=True)
@@ -218,7 +262,6 @@ def test_long_sequences_go_in_runs(kind, monkeypatch):
         np.testing.assert_array_equal(in_runs, at_once)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("kind", GATES)
 def test_inputs_may_be_strided_and_read_only_and_stay_as_they_are(kind, module):
     case = Case(kind, (5, 4, 3, 6), lengths=True)
@@ -240,7 +283,6 @@ def test_inputs_may_be_strided_and_read_only_and_stay_as_they_are(kind, module):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("shape", [(0, 2, 3, 4), (4, 3, 2, 5), (3, 1, 1, 1), LARGE])
 @pytest.mark.parametrize("kind", GATES)
 def test_results_own_their_memory(kind, shape, module):
@@ -253,7 +295,6 @@ def test_results_own_their_memory(kind, shape, module):
         assert not any(np.shares_memory(r, other) for other in [*results[k + 1 :], *case.inputs, *case.g_state])
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("kind", GATES)
 def test_backward_does_not_need_the_outputs(kind, module):
     case = Case(kind, (4, 3, 2, 5))
@@ -265,7 +306,6 @@ def test_backward_does_not_need_the_outputs(kind, module):
         np.testing.assert_array_equal(found, gradient)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("kind", GATES)
 def test_backward_twice_gives_the_same(kind, module):
     case = Case(kind, LARGE, lengths=True, dtype=np.float32, scale=0.1)
@@ -274,6 +314,7 @@ def test_backward_twice_gives_the_same(kind, module):
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.usefixtures("bodies")
 @pytest.mark.parametrize("kind", GATES)
 def test_results_repeat_bit_for_bit(kind):
     case = Case(kind, LARGE, dtype=np.float32, scale=0.1)
@@ -283,7 +324,6 @@ def test_results_repeat_bit_for_bit(kind):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("kind", GATES)
 def test_what_is_not_needed_is_none(kind, module):
     case = Case(kind, (4, 3, 2, 5))
@@ -296,7 +336,6 @@ def test_what_is_not_needed_is_none(kind, module):
                 np.testing.assert_array_equal(found, gradient if need else None)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize("kind", GATES)
 def test_a_missing_gradient_counts_as_zero(kind, lengths, module):
@@ -310,7 +349,6 @@ def test_a_missing_gradient_counts_as_zero(kind, lengths, module):
         assert_all_close(found, expected, 1e-15)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kind", GATES)
 def test_padding_may_hold_anything(kind, reverse, module):
@@ -325,7 +363,6 @@ def test_padding_may_hold_anything(kind, reverse, module):
     assert not gx[padding].any()
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
 def test_nothing_is_kept_for_inference(kind, nonlinearity, module):
     case = Case(kind, (5, 4, 3, 6), lengths=True)
@@ -336,12 +373,39 @@ def test_nothing_is_kept_for_inference(kind, nonlinearity, module):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("module", [reference, fast])
 @pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
 def test_saturated_gates_stay_finite(kind, nonlinearity, module):
     case = Case(kind, (3, 2, 2, 3), dtype=np.float32, scale=30 if nonlinearity != "relu" else 1)
     case.x *= 1e4
     assert all(np.isfinite(a).all() for a in everything(module, case, nonlinearity=nonlinearity))
+
+
+@pytest.mark.usefixtures("compiled_bodies")
+@pytest.mark.parametrize("cell", [fast.Rnn, fast.Lstm, fast.Gru])
+def test_only_float32_that_is_there_is_compiled(cell):
+    x = np.ones((2, 3), np.float32)
+    assert fast._best(cell, x, None) is not cell
+    assert issubclass(fast._best(cell, x, None), cell)
+    assert fast._best(cell, x, x.astype(np.float64)) is cell
+    assert fast._best(cell, x[:, :0]) is cell
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1, 20, np.inf, np.nan])
+def test_compiled_tanh_is_that_of_numpy(scale):
+    pytest.importorskip("numba", reason="the compiled bodies need numba")
+    tanh = import_module("backends._numpy.recurrent_compiled")._tanh
+    x = np.float32(scale) * np.linspace(-1, 1, 1000, dtype=np.float32)
+    np.testing.assert_allclose([tanh(v) for v in x], np.tanh(x), rtol=1e-6, atol=0)
+
+
+def test_numba_is_not_imported_before_it_is_needed():
+    code = "import sys; from backends._numpy import NumpyBackend; assert not {'numba', 'llvmlite'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_numba_the_bodies_are_numpys(monkeypatch):
+    monkeypatch.setattr(fast, "find_spec", lambda name: None)
+    assert fast._compiled.__wrapped__() == {}
 
 
 def test_threads_raise_what_their_items_raise_and_see_the_callers_error_state():
