@@ -8,7 +8,7 @@ import numpy as np
 
 from backends import Backend, get_backend
 from framework.autograd.graph import make_tensor
-from framework.devices import get_default_device
+from framework.devices import backend_for
 from framework.dtypes import default_for, get_default_dtype
 from framework.ops.manipulation import broadcast_to
 from framework.tensor import Tensor, to_raw
@@ -50,7 +50,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: 
 
 
 def _filled(name: str, shape: Shape, dtype: Any, device: str | None) -> Tensor:
-    backend = get_backend(device or get_default_device())
+    backend = backend_for(device)
     data = getattr(backend.xp, name)(shape, dtype=backend.native_dtype(dtype or get_default_dtype()))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
@@ -106,7 +106,7 @@ def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, devic
     if isinstance(fill_value, Tensor):
         shape = (shape,) if isinstance(shape, int) else shape
         return broadcast_to(fill_value.to(device, dtype), shape).clone()  # type: ignore[no-any-return]
-    backend = get_backend(device or get_default_device())
+    backend = backend_for(device)
     dtype = dtype or default_for(np.asarray(fill_value).dtype, from_python=True)
     data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
@@ -115,25 +115,25 @@ def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, devic
 def zeros_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of zeros with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
-    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return zeros(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
 
 
 def ones_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of ones with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
-    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return ones(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
 
 
 def empty_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of unspecified values with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
-    return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return empty(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
 
 
 def full_like(x: Any, /, fill_value: complex | Tensor, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of one value with the shape of ``x``, and its dtype and device if not told otherwise."""
     x = asarray(x)
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=x.device if device is None else device)
 
 
 def arange(
@@ -155,9 +155,11 @@ def arange(
     >>> arange(1, 7, 2)
     Tensor([1, 3, 5])
     """
-    backend = get_backend(device or get_default_device())
+    backend = backend_for(device)
+    if not step:
+        raise ValueError("arange: step must not be 0")
     if dtype is None:
-        whole = all(isinstance(value, int) for value in (start, stop or 0, step))
+        whole = all(isinstance(value, int | np.integer) for value in (start, stop or 0, step))
         dtype = np.dtype("int64") if whole else get_default_dtype()
     data = backend.xp.arange(start, stop, step, dtype=backend.native_dtype(dtype))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
@@ -184,7 +186,7 @@ def linspace(
     >>> linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    backend = get_backend(device or get_default_device())
+    backend = backend_for(device)
     if dtype is None:
         dtype = default_for(np.result_type(np.asarray(start), np.asarray(stop), np.float16), from_python=True)
     data = backend.xp.linspace(start, stop, num, dtype=backend.native_dtype(dtype), endpoint=endpoint)
@@ -211,7 +213,7 @@ def eye(
     Tensor([[0., 1., 0.],
             [0., 0., 1.]])
     """
-    backend = get_backend(device or get_default_device())
+    backend = backend_for(device)
     data = backend.xp.eye(n_rows, n_cols, k=k, dtype=backend.native_dtype(dtype or get_default_dtype()))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
@@ -261,6 +263,8 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
 
 def _backend_of_memory(x: Any) -> Backend:
     """NumPy for the host's memory, CuPy for that of a GPU."""
+    if not hasattr(x, "__dlpack_device__"):
+        raise AttributeError(f"from_dlpack: expected an array with __dlpack__, got {type(x).__name__}")
     kind, index = x.__dlpack_device__()
     if int(kind) == 1:
         return get_backend("cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends import get_backend
+from backends import Backend, get_backend
 
 
 class _Default:
@@ -26,3 +26,8 @@ def set_default_device(device: str) -> None:
         If the device is unknown or cannot be used here; nothing is changed then.
     """
     _default.device = get_backend(device).device
+
+
+def backend_for(device: str | None) -> Backend:
+    """The backend of a device, of the default device if none is named."""
+    return get_backend(_default.device if device is None else device)

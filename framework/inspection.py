@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends import available, get_backend
+from backends import available
 from framework.autograd.graph import Variable
-from framework.devices import get_default_device
+from framework.devices import backend_for, get_default_device
 from framework.dtypes import DType, default_for, get_default_dtype
 
 __array_api_version__ = "2025.12"
@@ -121,7 +121,7 @@ class _Info:
 
     def dtypes(self, *, device: str | None = None, kind: Any = None) -> dict[str, DType]:
         """The standard's dtypes by name, those of a kind if one is given."""
-        backend = get_backend(device or get_default_device())
+        backend = backend_for(device)
         names = backend.dtype_names()
         return {name: np.dtype(name) for name in names if kind is None or isdtype(np.dtype(name), kind)}
 

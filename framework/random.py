@@ -19,7 +19,7 @@ import numpy as np
 
 from backends import get_backend
 from framework.autograd.graph import make_tensor
-from framework.devices import get_default_device
+from framework.devices import backend_for
 from framework.dtypes import DType, get_default_dtype
 from framework.ops.transfer import move
 from framework.tensor import Tensor
@@ -92,7 +92,7 @@ class Generator:
         with _lock:
             start = self._offset
             self._offset += -(-n // _BLOCK)
-        return get_backend(device or get_default_device()).random_bits(self._seed, start, n)
+        return backend_for(device).random_bits(self._seed, start, n)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self._seed}, offset={self._offset})"
@@ -143,7 +143,7 @@ class _Draw:
     """
 
     def __init__(self, shape: Shape, kind: DType, device: str | None, generator: Generator | None) -> None:
-        self.target = get_backend(device or get_default_device())
+        self.target = backend_for(device)
         self.backend = self.target if "uint64" in self.target.dtype_names() else get_backend("cpu")
         self.width = kind.itemsize
         self.dtype = self.backend.native_dtype(kind)
@@ -411,14 +411,14 @@ def rand_like(
     x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
 ) -> Tensor:
     """As :func:`rand`, with the shape, dtype and device of ``x``."""
-    return rand(x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+    return rand(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device, generator=generator)
 
 
 def randn_like(
     x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
 ) -> Tensor:
     """As :func:`randn`, with the shape, dtype and device of ``x``."""
-    return randn(x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+    return randn(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device, generator=generator)
 
 
 def randint_like(
@@ -432,7 +432,8 @@ def randint_like(
     generator: Generator | None = None,
 ) -> Tensor:
     """As :func:`integers`, with the shape, dtype and device of ``x``."""
-    return integers(low, high, x.shape, dtype=dtype or x.dtype, device=device or x.device, generator=generator)
+    device = x.device if device is None else device
+    return integers(low, high, x.shape, dtype=dtype or x.dtype, device=device, generator=generator)
 
 
 def _lengths(shape: tuple[Any, ...]) -> Shape:

@@ -15,7 +15,7 @@ from framework.autograd.functional import backward as _backward
 from framework.autograd.graph import RETAIN, Variable, make_tensor, tensor_class
 from framework.autograd.inplace import write
 from framework.autograd.rows import RowSparse
-from framework.devices import get_default_device
+from framework.devices import backend_for
 from framework.dtypes import DType, default_for
 from framework.ops import elementwise, indexing, linear, manipulation, reduction, softmax
 from framework.ops.transfer import transfer
@@ -39,7 +39,7 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
                 f"expected numbers, nested lists of numbers of equal lengths, or an array; got {type(obj).__name__} "
                 f"{repr(obj)[:60]}"
             )
-        target = get_backend(device or get_default_device())
+        target = backend_for(device)
         dtype = dtype or default_for(host.dtype, from_python=True)
         return target.asarray(host, dtype=target.native_dtype(dtype)), target
     target = found if device is None else get_backend(device)

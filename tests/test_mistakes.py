@@ -101,6 +101,22 @@ MISTAKES = {
         "lengths must lie between 0 and the input's 2 steps, got 3 at 1",
     ),
     "features of a sequence": (lambda: nn.LSTM(3, 4)(fw.ones((2, 5, 7))), ValueError, "expected input_size=3"),
+    "device number": (lambda: fw.ones(2, device=0), TypeError, "device must be a string such as 'cpu'"),
+    "dtype of objects": (lambda: fw.ones(2, dtype=object), TypeError, "dtype of numbers, such as 'float32'"),
+    "read-only memory": (
+        lambda: fw.broadcast_to(fw.ones(3), (2, 3)).fill_(1),
+        ValueError,
+        r"read-only.*write into a clone\(\)",
+    ),
+    "bare decorator": (lambda: fw.no_grad(len), TypeError, r"decorate with @no_grad\(\)"),
+    "axis": (lambda: fw.softmax(fw.ones(2), axis=3), IndexError, "softmax: axis 3 is out of range for 1 dimensions"),
+    "sign of truth": (lambda: +fw.asarray([True]), TypeError, "positive: .*the arguments were bool"),
+    "step": (lambda: fw.arange(0, 1, 0), ValueError, "arange: step must not be 0"),
+    "model for its parameters": (
+        lambda: fw.optim.SGD(nn.Linear(2, 2), lr=0.1),
+        TypeError,
+        r"such as model.parameters\(\), got one Linear",
+    ),
     "truth value": (lambda: bool(fw.ones(2)), ValueError, r"use any\(\) or all\(\)"),
 }
 

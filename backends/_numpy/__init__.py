@@ -55,11 +55,15 @@ class NumpyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        return np.dtype(dtype)
+        native = np.dtype(dtype)
+        if native.kind not in "biufcV":
+            raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+        return native
 
     def owner(self, array: Array) -> Any:
-        while isinstance(array, np.ndarray) and array.base is not None:
-            array = array.base
+        # The base of the last array, such as a DLPack capsule, need not be one that can be watched.
+        while isinstance(base := getattr(array, "base", None), np.ndarray):
+            array = base
         return array
 
     # ---------------------------------------------------------------- kernels

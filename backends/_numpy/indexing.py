@@ -29,6 +29,8 @@ def setitem(x: Array, key: Any, value: Any) -> Array:
 
 def assign(x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
+    if not x.flags.writeable:
+        raise ValueError("this array is read-only, as broadcast arrays and mapped files are; write into a clone()")
     x[key] = value
 
 

@@ -32,7 +32,10 @@ class _GradMode:
 
     value: bool
 
-    def __init__(self) -> None:
+    def __init__(self, *misplaced: Any) -> None:
+        if misplaced:
+            name = type(self).__name__
+            raise TypeError(f"{name} takes no arguments: call it, with {name}():, or decorate with @{name}()")
         self._before: list[bool] = []
 
     def __enter__(self) -> None:

@@ -131,10 +131,11 @@ class Op:
         """The library's error, with the operation's name and what it was called with."""
         kinds = ", ".join(f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args)
         text = str(error).removeprefix(f"{self.name}: ").strip().rstrip(".")
+        message = f"{self.name}: {text}; the arguments were {kinds}"
         try:
-            return type(error)(f"{self.name}: {text}; the arguments were {kinds}")
+            return type(error)(message)
         except TypeError:
-            return error
+            return next(kind for kind in (TypeError, IndexError, ValueError) if isinstance(error, kind))(message)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"

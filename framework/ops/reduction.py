@@ -36,6 +36,8 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     n = 1
     for a in axes if shape else ():
+        if not -len(shape) <= a < len(shape):
+            raise IndexError(f"axis {a} is out of range for {len(shape)} dimensions")
         n *= shape[a]
     return n
 
