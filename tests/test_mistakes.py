@@ -109,7 +109,11 @@ MISTAKES = {
         r"read-only.*write into a clone\(\)",
     ),
     "bare decorator": (lambda: fw.no_grad(len), TypeError, r"decorate with @no_grad\(\)"),
-    "axis": (lambda: fw.softmax(fw.ones(2), axis=3), IndexError, "softmax: axis 3 is out of range for 1 dimensions"),
+    "axis of a softmax": (
+        lambda: fw.softmax(fw.ones(2), axis=3),
+        IndexError,
+        "softmax: axis 3 is out of range for 1 dimensions",
+    ),
     "sign of truth": (lambda: +fw.asarray([True]), TypeError, "positive: .*the arguments were bool"),
     "step": (lambda: fw.arange(0, 1, 0), ValueError, "arange: step must not be 0"),
     "model for its parameters": (
