@@ -56,6 +56,9 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
 class Tensor(Variable):
     """An n-dimensional array on some device that carries gradients.
 
+    Python's numbers leave a tensor's dtype as it is, NumPy's count as arrays: of a float32 tensor ``x``, ``x * 2.0`` is
+    float32 but ``x * np.float64(2.0)`` is float64, as in NumPy.
+
     Parameters
     ----------
     data : number, nested sequence, array or Tensor
