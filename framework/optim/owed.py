@@ -9,6 +9,9 @@ rows:
 So a row that no batch has touched since step ``s`` is brought to step ``t`` by the one product
 ``M_t ... M_{s+1}``. Each row remembers its ``s``; a table keeps the products from every ``s`` to now. A step
 then costs what the batch touches, and a row pays when it is next read.
+
+Reading means reading the parameter: a ``detach()`` or raw array taken from it earlier shares its memory, and shows
+rows that are behind until the parameter itself is read.
 """
 
 from __future__ import annotations
