@@ -18,7 +18,7 @@ PEERS = ("torch", "torch-sparse", "jax", "founding")
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few workloads, in two minutes")
-    parser.add_argument("--only", default="", metavar="WORDS", help="workloads whose names hold all these words")
+    parser.add_argument("--only", default="", metavar="WORDS", help="workloads whose names hold all these words; | between choices")
     parser.add_argument("--device", default="cpu", help="devices side by side, such as cpu,cuda (default: cpu)")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)} (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each peer on each workload (default: 2)")
@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     seconds = min(options.seconds, 1.0) if options.quick else options.seconds
     devices = options.device.split(",")
-    chosen = [w for w in all_workloads() if all(word in w.name for word in options.only.split())]
+    choices = [choice.split() for choice in options.only.split("|")]
+    chosen = [w for w in all_workloads() if any(all(word in w.name for word in words) for words in choices)]
     chosen = [w for w in chosen if w.quick] if options.quick else chosen
     if not chosen:
         sys.exit(f"no workload's name holds {options.only!r}; there are: " + "; ".join(w.name for w in all_workloads()))
