@@ -18,7 +18,7 @@ PEERS = ("torch", "torch-sparse", "jax", "founding")
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few workloads, in two minutes")
-    parser.add_argument("--only", default="", metavar="WORDS", help="workloads whose names hold all of WORDS; | between choices")
+    parser.add_argument("--only", default="", metavar="WORDS", help="names to run; | between choices")
     parser.add_argument("--device", default="cpu", help="devices side by side, such as cpu,cuda (default: cpu)")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)} (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each peer on each workload (default: 2)")
