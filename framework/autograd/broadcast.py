@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 Array = Any
@@ -26,16 +27,9 @@ def match(xp: Any, g: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if axes:
             g = xp.sum(g, axis=axes, keepdims=True, dtype=g.dtype)
         if g.shape != shape:
-            g = xp.reshape(g, shape) if _size(g.shape) == _size(shape) else xp.broadcast_to(g, shape)
+            g = xp.reshape(g, shape) if prod(g.shape) == prod(shape) else xp.broadcast_to(g, shape)
     if g.dtype != dtype:
         if xp.isdtype(g.dtype, "complex floating") and not xp.isdtype(dtype, "complex floating"):
             g = xp.real(g)
         g = xp.astype(g, dtype, copy=False)
     return g
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size

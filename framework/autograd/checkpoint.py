@@ -10,7 +10,7 @@ from framework.autograd.engine import propagate
 from framework.autograd.fused import identity
 from framework.autograd.graph import Edge, Node, Variable, next_seq
 from framework.autograd.modes import enable_grad, mode
-from framework.autograd.primitive import Op, outputs, revive
+from framework.autograd.primitive import Op, recorded, revive
 from framework.autograd.tree import leaves, rebuild
 
 _states: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
@@ -90,22 +90,17 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     results = leaves(result)
     if not all(isinstance(out, Variable) for out in results):
         raise TypeError("checkpoint: the function must return a tensor, or a tuple, list or dict of tensors")
-    recorded = [out for out in results if out.requires_grad]
-    if not recorded:
+    differentiable = [out for out in results if out.requires_grad]
+    if not differentiable:
         return result
-    node = Node()
-    node.op = _checkpoint
-    node.backend = recorded[0].backend
     own = {x.node for x in cut if isinstance(x, Variable)}
-    outer = _read_from_outside([out.node or out for out in recorded], started, own)
+    outer = _read_from_outside([out.node or out for out in differentiable], started, own)
     inner = [(x.node or x) if isinstance(x, Variable) and x.requires_grad else None for x in flat]
-    node.inputs = (*inner, *outer)
-    node.args = [*(x.data if isinstance(x, Variable) else x for x in flat), *(None for _ in outer)]
-    node.kwargs = {"run": run, "count": len(flat), "states": states}
-    node.y = None
-    node.hooks = None
-    node.seq = next_seq()
-    return rebuild(result, iter(outputs(node, [out.data for out in results])))
+    kept = [*(x.data if isinstance(x, Variable) else x for x in flat), *(None for _ in outer)]
+    again = {"run": run, "count": len(flat), "states": states}
+    arrays = tuple(out.data for out in results)
+    tensors = recorded(_checkpoint, differentiable[0].backend, (*inner, *outer), arrays, args=kept, kwargs=again)
+    return rebuild(result, iter(tensors))
 
 
 _checkpoint = _Checkpoint(checkpoint)

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from framework.autograd.engine import propagate
-from framework.autograd.graph import Node, make_tensor, next_seq
+from framework.autograd.graph import Node, make_tensor
 from framework.autograd.modes import enable_grad, mode
-from framework.autograd.primitive import Op, OutputGrads, edges, outputs, primitive, revive
+from framework.autograd.primitive import Op, OutputGrads, edges, primitive, recorded, revive
 
 
 @primitive(view=True)
@@ -58,20 +58,7 @@ class Fused(Op):
             if type(y) is tuple:
                 return tuple([make_tensor(backend, part) for part in y])
             return make_tensor(backend, y)
-        node = Node()
-        node.op = self
-        node.backend = backend
-        node.inputs = edges(args, needs)
-        node.args = raw
-        node.kwargs = kwargs
-        node.y = saved
-        node.hooks = None
-        node.seq = next_seq()
-        if type(y) is tuple:
-            return outputs(node, y)
-        node.shape = y.shape
-        node.dtype = y.dtype
-        return make_tensor(backend, y, node)
+        return recorded(self, backend, edges(args, needs), y, args=raw, kwargs=kwargs, saved=saved)
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""

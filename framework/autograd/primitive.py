@@ -418,6 +418,36 @@ class OutputGrads(dict[int, Any]):
         )
 
 
+def recorded(
+    op: Op,
+    backend: Backend,
+    inputs: tuple[Edge, ...],
+    y: Any,
+    *,
+    args: Any = (),
+    kwargs: dict[str, Any] = _NOTHING,
+    saved: Any = None,
+) -> Any:
+    """The raw result of an operation, or its several ones, as tensors in a new place in the graph.
+
+    :meth:`Primitive._record` spells this out once more, because every elementwise operation passes there.
+    """
+    node = Node()
+    node.op = op
+    node.backend = backend
+    node.inputs = inputs
+    node.args = args
+    node.kwargs = kwargs
+    node.y = saved
+    node.hooks = None
+    node.seq = next_seq()
+    if type(y) is tuple:
+        return outputs(node, y)
+    node.shape = y.shape
+    node.dtype = y.dtype
+    return make_tensor(backend, y, node)
+
+
 def outputs(node: Node, arrays: Sequence[Array]) -> tuple[Any, ...]:
     """Tensors for the several results of ``node``, each below a node of its own."""
     node.shape = [array.shape for array in arrays]
@@ -428,18 +458,7 @@ def outputs(node: Node, arrays: Sequence[Array]) -> tuple[Any, ...]:
 def _output_tensor(parent: Node, index: int, array: Array) -> Any:
     if parent.dtype[index].kind not in "fcV":
         return make_tensor(parent.backend, array)
-    node = Node()
-    node.op = _output
-    node.backend = parent.backend
-    node.inputs = (parent,)
-    node.args = ()
-    node.kwargs = {"index": index}
-    node.y = None
-    node.hooks = None
-    node.seq = next_seq()
-    node.shape = array.shape
-    node.dtype = array.dtype
-    return make_tensor(parent.backend, array, node)
+    return recorded(_output, parent.backend, (parent,), array, kwargs={"index": index})
 
 
 @overload

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from framework.autograd.graph import Node, Variable, make_tensor, next_seq
+from framework.autograd.graph import Node, Variable, make_tensor
 from framework.autograd.modes import mode
-from framework.autograd.primitive import Op, edges, outputs
+from framework.autograd.primitive import Op, edges, recorded
 
 if TYPE_CHECKING:
     from framework.nn.module import Module
@@ -104,16 +104,8 @@ class _Gate(Op):
     """Passes several tensors on unchanged, and their gradients back through a function, together."""
 
     def __call__(self, tensors: Sequence[Any], on_backward: Callable[..., Any]) -> tuple[Any, ...]:
-        node = Node()
-        node.op = self
-        node.backend = tensors[0].backend
-        node.inputs = edges(tensors, (1 << len(tensors)) - 1)
-        node.args = ()
-        node.kwargs = {"on_backward": on_backward}
-        node.y = None
-        node.hooks = None
-        node.seq = next_seq()
-        return outputs(node, [x.data for x in tensors])
+        inputs, arrays = edges(tensors, (1 << len(tensors)) - 1), tuple([x.data for x in tensors])
+        return recorded(self, tensors[0].backend, inputs, arrays, kwargs={"on_backward": on_backward})  # type: ignore[no-any-return]
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         if tensors:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from framework.autograd.graph import Node, Variable, make_tensor, next_seq
+from framework.autograd.graph import Node, Variable, make_tensor
 from framework.autograd.modes import mode
-from framework.autograd.primitive import Op, edges
+from framework.autograd.primitive import Op, edges, recorded
 from framework.autograd.rows import RowSparse
 from framework.ops.elementwise import abs, where
 from framework.ops.reduction import max, sum
@@ -25,18 +25,8 @@ class Lookup(Op):
         y = backend.take_rows(table, ids.data) if owed is None else owed.read_rows(ids.data)
         if not (weight.requires_grad and mode.grad):
             return make_tensor(backend, y)
-        node = Node()
-        node.op = self
-        node.backend = backend
-        node.inputs = edges((weight, ids), 1)
-        node.args = (None, ids.data)
-        node.kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": tuple(table.shape)}
-        node.y = None
-        node.hooks = None
-        node.seq = next_seq()
-        node.shape = y.shape
-        node.dtype = y.dtype
-        return make_tensor(backend, y, node)
+        kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": tuple(table.shape)}
+        return recorded(self, backend, edges((weight, ids), 1), y, args=(None, ids.data), kwargs=kwargs)
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 from framework.autograd.graph import Variable
@@ -182,20 +183,13 @@ def _concat(xp: Any, *arrays: Array, axis: int | None, starts: tuple[int, ...]) 
 
 def _concat_rule(xp: Any, g: Array, i: int, shape: tuple[int, ...], axis: int | None, starts: tuple[int, ...]) -> Array:
     if axis is None:
-        return xp.reshape(g[starts[i] : starts[i] + _size(shape)], shape)
+        return xp.reshape(g[starts[i] : starts[i] + prod(shape)], shape)
     key = [slice(None)] * g.ndim
     key[axis] = slice(starts[i], starts[i] + shape[axis])
     return g[tuple(key)]
 
 
 _concat.defvjp(_concat_rule)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
@@ -220,7 +214,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     Tensor([1, 2, 3])
     """
     arrays = _sequence("concat", arrays)
-    lengths = [_size(a.shape) if axis is None or not a.shape else a.shape[axis] for a in arrays]
+    lengths = [prod(a.shape) if axis is None or not a.shape else a.shape[axis] for a in arrays]
     return _concat(*arrays, axis=axis, starts=(0, *accumulate(lengths)))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backends import Backend
-from framework.autograd.graph import Node, make_tensor, next_seq
+from framework.autograd.graph import Node, make_tensor
 from framework.autograd.modes import mode
-from framework.autograd.primitive import Op
+from framework.autograd.primitive import Op, recorded
 
 Array = Any
 
@@ -27,18 +27,7 @@ class Transfer(Op):
         y = move(x.data, x.backend, target)
         if not (x.requires_grad and mode.grad):
             return make_tensor(target, y)
-        node = Node()
-        node.op = self
-        node.backend = target
-        node.inputs = (x.node or x,)
-        node.args = ()
-        node.kwargs = {"source": x.backend}
-        node.y = None
-        node.hooks = None
-        node.seq = next_seq()
-        node.shape = y.shape
-        node.dtype = y.dtype
-        return make_tensor(target, y, node)
+        return recorded(self, target, (x.node or x,), y, kwargs={"source": x.backend})
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""
