@@ -9,8 +9,8 @@ A backend is one array library on one device. It offers
   in the Array API alone, so that a new library works on its first day. A subclass binds faster ones under
   the same names and signatures.
 
-Kernels get and return raw arrays, trust their inputs, never change them, and return arrays that own their
-memory. Checks are made by the callers in ``framework``.
+Kernels get and return raw arrays, trust their inputs, never change them (but for the optimizers', which are there to),
+and return arrays that own their memory. Checks are made by the callers in ``framework``.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Backend(Library):
     rms_norm_backward = normalization.rms_norm_backward
 
     sgd_step = optimizer.sgd_step
+    advance_rows = optimizer.advance_rows
+    take_advanced_rows = optimizer.take_advanced_rows
 
     rnn_forward = recurrent.rnn_forward
     rnn_backward = recurrent.rnn_backward

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
+
+from backends.reference import embedding
 
 if TYPE_CHECKING:
     from backends._library import Library
 
 Array = Any
+
+_PIECE = 1 << 16
+"""Elements worked on at a time, so that temporaries stay in a core's cache."""
 
 
 def sgd_step(
@@ -54,3 +60,95 @@ def sgd_step(
         param -= lr * grad
         after.append(buffer)
     return after
+
+
+def advance_rows(
+    backend: Library,
+    table: Array,
+    buffer: Array | None,
+    seen: Array,
+    products: Array,
+    ids: Array | None,
+    rows: Array | None,
+    gains: tuple[float, float],
+) -> None:
+    """Bring rows that are owed steps up to date, in place, and add a gradient to them.
+
+    A row ``(w, b)`` that has seen ``s`` steps becomes ``products[s] (w, b)``, once however often it is named. Then
+    ``gains[0]`` times its gradient is added to w and ``gains[1]`` times it to b.
+
+    Parameters
+    ----------
+    table : Array
+        The w, ``(V, ...)``, at least 1-d.
+    buffer : Array or None
+        The b, of the same shape; None counts as zeros, which nothing is written to.
+    seen : Array
+        ``(V,)`` int32 in ``[0, S]``: how many steps each row has seen. Becomes S for the rows named.
+    products : Array
+        ``(S + 1, 4)``, of the table's dtype: what ``[[ww, wb], [bw, bb]]`` brings a row from each number of steps to S. The
+        last is the identity, and rows that have seen S steps are left alone.
+    ids : Array or None
+        Row numbers of any shape, repeated or not; None for all rows.
+    rows : Array or None
+        The gradient of the rows named, ``ids.shape + table.shape[1:]``, repeated ones adding up; possibly a broadcast view.
+        None for no gradient, as it must be for all rows.
+    gains : tuple of float
+        Of the gradient in w and in b.
+    """
+    xp, parts = backend.xp, _pieces(table, table.shape[0])
+    if ids is not None and rows is not None:
+        ids, rows = embedding.sum_rows(backend, ids, xp.reshape(rows, (*ids.shape, prod(table.shape[1:]))))
+        rows = xp.reshape(rows, (ids.shape[0], *table.shape[1:]))
+    if ids is not None:
+        ids = xp.astype(xp.reshape(ids, (-1,)), xp.int64, copy=False)
+        parts = _pieces(table, ids.shape[0])
+    for part in parts:
+        where = part if ids is None else ids[part]
+        w, b = _advanced(xp, table, buffer, seen, products, where)
+        if rows is not None:
+            w = w + gains[0] * rows[part, ...]
+            b = b + gains[1] * rows[part, ...]
+        xp.assign(table, where, w)
+        if buffer is not None:
+            xp.assign(buffer, where, b)
+    xp.assign(seen, slice(None) if ids is None else ids, products.shape[0] - 1)
+
+
+def take_advanced_rows(
+    backend: Library, table: Array, buffer: Array | None, seen: Array, products: Array, ids: Array
+) -> Array:
+    """The rows as :func:`advance_rows` would leave them, ``ids.shape + table.shape[1:]``; nothing is changed."""
+    xp = backend.xp
+    flat = xp.astype(xp.reshape(ids, (-1,)), xp.int64, copy=False)
+    parts = [_advanced(xp, table, buffer, seen, products, flat[part])[0] for part in _pieces(table, flat.shape[0])]
+    rows = xp.concat(parts) if parts else xp.take(table, flat, axis=0)
+    return xp.reshape(rows, (*ids.shape, *table.shape[1:]))
+
+
+def _advanced(
+    xp: Any, table: Array, buffer: Array | None, seen: Array, products: Array, where: Any
+) -> tuple[Array, Array]:
+    """The rows w and b, named by integers ``(n,)`` or a slice, after all steps."""
+
+    def part(array: Array) -> Array:
+        return array[where, ...] if isinstance(where, slice) else xp.take(array, where, axis=0)
+
+    w, steps = part(table), part(seen)
+    factors = xp.reshape(xp.take(products, steps, axis=0), (-1, 4) + (1,) * (table.ndim - 1))
+    ww, wb, bw, bb = (factors[:, i, ...] for i in range(4))
+    if buffer is None:
+        return ww * w, xp.zeros_like(w)
+    b = part(buffer)
+    late = xp.reshape(steps < products.shape[0] - 1, ww.shape)
+    # A value that has overflowed is not to spoil what the steps do not add it to.
+    return (
+        xp.where(late, ww * w + wb * b, w),
+        xp.where(late, bb * b + xp.where(bw != 0, bw * w, xp.zeros_like(w)), b),
+    )
+
+
+def _pieces(table: Array, count: int) -> Iterator[slice]:
+    """Cut a number of rows into parts whose elements stay in cache."""
+    step = max(1, _PIECE // max(1, prod(table.shape[1:])))
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))

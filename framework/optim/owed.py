@@ -16,7 +16,6 @@ rows that are behind until the parameter itself is read.
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,6 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 
 CAPACITY = 4096
 """Steps after which all rows are brought up to date, so that the table of products stays small."""
-
-_CHUNK = 1 << 16
-"""Elements worked on at a time, so that temporaries stay in a core's cache."""
 
 
 class RowDebt:
@@ -53,13 +49,12 @@ class RowDebt:
         self.buffer = buffer
         self._seen = backend.xp.zeros(array.shape[0], dtype=backend.xp.int32)
         self._now = 0
-        self._decays = False
         self._products = np.zeros((2, CAPACITY + 1, 2))
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
 
     def step(self, without_gradient: Matrix, gains: tuple[float, float], ids: Array, g: Array) -> None:
-        """Make one step with a gradient on the rows ``ids``, each named once, and owe it to all others.
+        """Make one step with a gradient on the rows ``ids``, and owe it to all others.
 
         Parameters
         ----------
@@ -67,15 +62,11 @@ class RowDebt:
             What the step does to a row (w, b) whose gradient is zero.
         gains : tuple of float
             What it adds to w and to b, as multiples of the gradient.
-        ids, g : (u,) integers, (u, ...) array
-            Row numbers, and the rows of the gradient.
+        ids, g : integers (...), (..., ...) array
+            Row numbers, and the rows of the gradient; repeated ones add up.
         """
         self._owe(without_gradient)
-        xp = self.backend.xp
-        for part in self._parts(ids.shape[0]):
-            rows = ids[part]
-            self._advance(rows, xp.take(self._seen, rows, axis=0), g[part, ...], gains)
-        xp.assign(self._seen, ids, self._now)
+        self.backend.advance_rows(*self._arrays(), ids, g, gains)
         if self._now == CAPACITY:
             self.settle()
 
@@ -84,53 +75,33 @@ class RowDebt:
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
         self._now += 1
-        self._decays |= step[0][0] != 1 or step[1][0] != 0
         self._products[:, self._now] = np.eye(2)
         self._on_device = None
 
+    def _arrays(self) -> tuple[Array, Array | None, Array, Array]:
+        """What the kernels want to know: table, momentum, steps seen, and the products from these to now."""
+        if self._on_device is None:
+            products = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
+            self._on_device = self.backend.asarray(products, dtype=self.backend.dtype_of(self.array))
+        return self.array, self.buffer, self._seen, self._on_device
+
     def pay_rows(self, ids: Array) -> None:
         """Bring the rows ``ids`` (integers of any shape, repeated or not) up to date."""
-        if not self._now:
-            return
-        xp = self.backend.xp
-        ids = xp.reshape(ids, (-1,))
-        seen = xp.take(self._seen, ids, axis=0)
-        behind = xp.nonzero(seen < self._now)[0]
-        if behind.shape[0]:
-            ids = xp.take(ids, behind, axis=0)
-            self._advance(ids, xp.take(seen, behind, axis=0))
-            xp.assign(self._seen, ids, self._now)
+        if self._now:
+            self.backend.advance_rows(*self._arrays(), ids, None, (0.0, 0.0))
 
     def read_rows(self, ids: Array) -> Array:
         """The rows ``ids`` as they are now, of shape ``ids.shape + array.shape[1:]``; the table stays behind."""
-        xp = self.backend.xp
-        flat = xp.reshape(ids, (-1,))
-        rows = self.backend.take_rows(self.array, flat)
-        if self._now:
-            seen = xp.take(self._seen, flat, axis=0)
-            for part in self._parts(flat.shape[0]):
-                ww, wb, _, _ = self._factors(seen[part])
-                if self._decays:
-                    rows[part, ...] *= ww
-                if self.buffer is not None:
-                    rows[part, ...] += wb * self.backend.take_rows(self.buffer, flat[part])
-        return xp.reshape(rows, (*ids.shape, *self.array.shape[1:]))
-
-    def _parts(self, rows: int) -> list[slice]:
-        """Cut a number of rows into parts whose elements stay in cache."""
-        size = self.array.shape[0]
-        step = max(1, _CHUNK * size // max(1, prod(self.array.shape)))
-        return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+        if not self._now:
+            return self.backend.take_rows(self.array, ids)
+        return self.backend.take_advanced_rows(*self._arrays(), ids)
 
     def settle(self) -> None:
         """Bring all rows up to date and forget the past."""
         if self._now:
-            xp = self.backend.xp
-            for part in self._parts(self.array.shape[0]):
-                self._advance(part, self._seen[part])
-            self._seen = xp.zeros_like(self._seen)
+            self.backend.advance_rows(*self._arrays(), None, None, (0.0, 0.0))
+            self._seen = self.backend.xp.zeros_like(self._seen)
             self._now = 0
-            self._decays = False
             self._products[:, 0] = np.eye(2)
             self._on_device = None
 
@@ -154,33 +125,3 @@ class RowDebt:
         """Let ``tensor`` owe: empty its ``data``, so that whoever reads it makes it pay."""
         tensor._owed = self
         del tensor.data
-
-    def _factors(self, seen: Array) -> list[Array]:
-        """The four entries of the product from the steps seen to now, each to be multiplied with rows."""
-        xp = self.backend.xp
-        if self._on_device is None:
-            table = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
-            self._on_device = self.backend.asarray(table, dtype=self.backend.dtype_of(self.array))
-        factors = xp.take(self._on_device, seen, axis=0)
-        return [xp.reshape(factors[:, i], (-1,) + (1,) * (self.array.ndim - 1)) for i in range(4)]
-
-    def _advance(self, rows: Any, seen: Array, g: Array | None = None, gains: tuple[float, float] = (0.0, 0.0)) -> None:
-        """Apply to the rows (ids or a slice) the products from the steps they have seen to now; add the gradient's part."""
-        ww, wb, bw, bb = self._factors(seen)
-        w_old = self._rows(self.array, rows)
-        w = ww * w_old if self._decays else w_old
-        if self.buffer is not None:
-            b_old = self._rows(self.buffer, rows)
-            w = w + wb * b_old
-            b = bb * b_old
-            if self._decays:
-                b += bw * w_old
-            if g is not None:
-                b += g if gains[1] == 1 else gains[1] * g
-            self.backend.xp.assign(self.buffer, rows, b)
-        if g is not None:
-            w = w + gains[0] * g
-        self.backend.xp.assign(self.array, rows, w)
-
-    def _rows(self, array: Array, rows: Any) -> Array:
-        return array[rows, ...] if isinstance(rows, slice) else self.backend.take_rows(array, rows)

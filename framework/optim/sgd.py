@@ -112,7 +112,6 @@ class SGD(Optimizer):
         else:
             first = bool(group["momentum"]) and p not in self.state
             debt = self._debt_of(group, p)
-            g = g.coalesce()
             debt.step(_without_gradient(group, first), _gains(group, first), g.ids, g.rows)
             if p._owed is None:
                 debt.defer(p)
