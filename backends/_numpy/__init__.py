@@ -10,7 +10,7 @@ import numpy as np
 
 from backends._base import Array, Backend
 from backends._namespace import Namespace
-from backends._numpy import cross_entropy, embedding, indexing, namespace, normalization, random, recurrent
+from backends._numpy import cross_entropy, embedding, indexing, namespace, normalization, optimizer, random, recurrent
 
 # glibc hands large blocks back to the system as soon as they are freed, and getting fresh pages costs more than many a
 # kernel's work. Freeing one block of nearly 32 MiB, the most that counts, makes it keep blocks up to that size.
@@ -84,6 +84,9 @@ class NumpyBackend(Backend):
     layer_norm_backward = normalization.layer_norm_backward
     rms_norm_forward = normalization.rms_norm_forward
     rms_norm_backward = normalization.rms_norm_backward
+
+    advance_rows = optimizer.advance_rows
+    take_advanced_rows = optimizer.take_advanced_rows
 
     rnn_forward = recurrent.rnn_forward
     rnn_backward = recurrent.rnn_backward

@@ -2,16 +2,22 @@
 
 ``scipy.sparse`` adds a row at a time in compiled code, where ``numpy.add.at`` and ``numpy.add.reduceat`` take ten
 times as long. It is imported at the first sum, so that importing the package does not load SciPy.
+
+Where there is much to do the work is split over threads, and where numba is installed ``rows_compiled.py`` does it, whose
+loops use wider instructions than SciPy's and copy rows faster than NumPy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends._numpy import threads
+from backends._numpy.compiled import compiled
 from backends.reference import embedding as reference
 from backends.reference.embedding import bad_index_message, non_integer_message
 
@@ -25,15 +31,36 @@ def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0
     """Raise unless ``low <= ids < size``; the message names the first index outside, and its position."""
     if ids.dtype.kind not in "iu":
         raise TypeError(non_integer_message(op, ids.dtype))
-    if ids.size and not (low <= ids.min() and ids.max() < size):
+    if low == 0:  # without its sign a negative number is a large one: one pass instead of two
+        inside = not ids.size or ids.view(ids.dtype.str.replace("i", "u")).max() < size
+    else:
+        inside = not ids.size or (low <= ids.min() and ids.max() < size)
+    if not inside:
         raise IndexError(bad_index_message(op, ids, low, size))
 
 
 def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``, of shape ``ids.shape + weight.shape[1:]``."""
-    ids = ids.astype(np.intp, copy=False)
+    ids = ids.astype(np.int64, copy=False)
     # take copies lines of memory where indexing walks elements, but would first copy a table that is not contiguous.
-    return np.asarray(weight.take(ids, axis=0) if weight.flags.c_contiguous else weight[ids])
+    if not weight.flags.c_contiguous:
+        return np.asarray(weight[ids])
+    if ids.size * prod(weight.shape[1:]) < MUCH:
+        return np.asarray(weight.take(ids, axis=0))
+    out = np.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
+    table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
+    loops = loops_over_rows(out.size, weight)
+
+    def part(entries: slice) -> None:
+        if loops is None:
+            table.take(
+                flat[entries], axis=0, out=rows[entries], mode="clip"
+            )  # any other mode would fill a buffer first
+        else:
+            loops.take_rows(table, flat, rows, entries.start, entries.stop)
+
+    each_part(part, ids.size, out.size)
+    return out
 
 
 def sum_rows(backend: Backend, ids: Array, rows: Array) -> tuple[Array, Array]:
@@ -56,12 +83,57 @@ def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: fl
     if tools is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
         reference.add_rows(backend, table, ids, rows, factor)
         return
-    few, run = _without_repeats(rows.reshape(*ids.shape, -1), ids.ndim)
-    few, flat = np.ascontiguousarray(few, table.dtype), ids.reshape(-1).astype(np.int64, copy=False)
+    flat, few, run = named_rows(ids, rows, table.dtype)
+    whole, work = as_matrix(table), len(flat) * few.shape[1]
+    loops = loops_over_rows(work, table)
+    if loops is not None:
+        each_part(lambda p: loops.add_rows(whole, flat, few, run, factor, p.start, p.stop), len(table), work)
+        return
     starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
 
 
+def named_rows(ids: Array, rows: Array, dtype: Any) -> tuple[Array, Array, int]:
+    """Ids ``(n,)``, rows as a matrix ``(n / run, D)``, and how many entries after each other share one of its rows."""
+    few, run = _without_repeats(rows.reshape(*ids.shape, -1), ids.ndim)
+    return flat_ids(ids), writable(np.ascontiguousarray(few, dtype)), run
+
+
+def flat_ids(ids: Array) -> Array:
+    """Ids as ``(n,)`` int64."""
+    return writable(ids.reshape(-1).astype(np.int64, copy=False))
+
+
+# ---------------------------------------------------------------- loops and threads
+MUCH = 1 << 16
+"""Elements from which on it pays to load what is compiled, and to split work over threads."""
+
+
+def loops_over_rows(work: int, *arrays: Array) -> Any:
+    """The compiled loops, where they are installed, know such arrays, and have much to do; otherwise None."""
+    first = arrays[0]
+    if work < MUCH or first.dtype not in (np.float32, np.float64):
+        return None
+    known = all(a.dtype == first.dtype and a.flags.c_contiguous and a.flags.writeable for a in arrays)
+    return compiled("rows") if known else None
+
+
+def each_part(function: Callable[[slice], Any], size: int, work: int) -> None:
+    """Call ``function`` for the parts of ``range(size)``, on a thread each, as far as so much work is worth it."""
+    threads.each(function, threads.parts(size, -(-size * MUCH // max(1, work))))
+
+
+def as_matrix(table: Array) -> Array:
+    """A contiguous table ``(V, ...)`` as ``(V, D)``."""
+    return table.reshape(len(table), prod(table.shape[1:]))
+
+
+def writable(array: Array) -> Array:
+    """The array, or a copy of one that is read-only, for which compiled code would have to be made anew."""
+    return array if array.flags.writeable else array.copy()
+
+
+# ---------------------------------------------------------------- sparse products
 @cache
 def _sparse_tools() -> Any:
     """SciPy's ``Y += A X`` for sparse A, which its public products call with a ``Y`` of zeros after many checks.
@@ -173,10 +245,22 @@ def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Arr
         from scipy.sparse import csr_array
 
         return (csr_array((factors, columns, bounds), shape=(runs, len(rows))) @ wide).astype(rows.dtype, copy=False)
-    out = np.zeros((runs, wide.shape[1]), wide.dtype)
-    columns, bounds = columns.astype(np.int64, copy=False), bounds.astype(np.int64, copy=False)
-    flat = np.ascontiguousarray(wide).reshape(-1)
-    tools.csr_matvecs(runs, len(rows), wide.shape[1], bounds, columns, factors, flat, out.reshape(-1))
+    columns, bounds = (writable(a.astype(np.int64, copy=False)) for a in (columns, bounds))
+    factors, wide = writable(factors), np.ascontiguousarray(wide)
+    work = len(columns) * wide.shape[1]
+    loops = loops_over_rows(work, wide)
+    out = np.empty((runs, wide.shape[1]), wide.dtype)
+
+    def part(some: slice) -> None:
+        if loops is not None:
+            loops.sum_runs(factors, columns, bounds, wide, out, some.start, some.stop)
+            return
+        sums, edges = out[some], bounds[some.start : some.stop + 1]
+        sums[:] = 0
+        flat = wide.reshape(-1)
+        tools.csr_matvecs(len(sums), len(rows), wide.shape[1], edges, columns, factors, flat, sums.reshape(-1))
+
+    each_part(part, runs, work)
     return out.astype(rows.dtype, copy=False)
 
 

@@ -112,7 +112,7 @@ def advance_rows(
         xp.assign(table, where, w)
         if buffer is not None:
             xp.assign(buffer, where, b)
-    xp.assign(seen, slice(None) if ids is None else ids, products.shape[0] - 1)
+        xp.assign(seen, where, products.shape[0] - 1)
 
 
 def take_advanced_rows(
@@ -144,7 +144,7 @@ def _advanced(
     # A value that has overflowed is not to spoil what the steps do not add it to.
     return (
         xp.where(late, ww * w + wb * b, w),
-        xp.where(late, bb * b + xp.where(bw != 0, bw * w, xp.zeros_like(w)), b),
+        xp.where(late, bb * b + bw * xp.where(bw != 0, w, xp.zeros_like(w)), b),
     )
 
 
