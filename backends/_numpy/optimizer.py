@@ -60,7 +60,7 @@ def take_advanced_rows(
             out[piece], _ = _advanced(backend, table, buffer, products, steps, flat[piece])
 
     each_part(part, len(flat), out.size)
-    return out.reshape(*ids.shape, *table.shape[1:])
+    return out.reshape((*ids.shape, *table.shape[1:]))
 
 
 def _advance_compiled(

@@ -32,21 +32,36 @@ def _forward(
     keep: bool,
     mode: str,
     padding_idx: int | None,
+    length: int | None,
 ) -> tuple[Array, Any]:
     y, saved = backend.embedding_bag_forward(weight, ids, offsets, factors, mode, padding_idx)
-    return y, (saved, weight.shape)
+    return y, (saved, ids, weight.shape)
 
 
 def _backward(
-    backend: Backend, saved: Any, g: Array, needs: tuple[bool, ...], *, mode: str, padding_idx: int | None
+    backend: Backend,
+    saved: Any,
+    g: Array,
+    needs: tuple[bool, ...],
+    *,
+    mode: str,
+    padding_idx: int | None,
+    length: int | None,
 ) -> Sequence[Any]:
-    kept, shape = saved
-    rows, factors = backend.embedding_bag_backward(kept, g, (needs[0], needs[3]))
-    table = None if rows is None else RowSparse(backend, *rows, tuple(shape), unique=True)
+    kept, ids, shape = saved
+    if length:  # every row of a bag has the same gradient: a view, whose rows need not be brought together
+        xp = backend.xp
+        rows = xp.expand_dims(g / length if mode == "mean" else g, axis=1)
+        rows = xp.broadcast_to(rows, (g.shape[0], length, g.shape[1]))
+        return RowSparse(backend, xp.reshape(ids, rows.shape[:2]), rows, tuple(shape)), None, None, None
+    some, factors = backend.embedding_bag_backward(kept, g, (needs[0], needs[3]))
+    table = None if some is None else RowSparse(backend, *some, tuple(shape), unique=True)
     return table, None, None, factors
 
 
-def _composite(weight: Any, ids: Any, offsets: Any, factors: Any, *, mode: str, padding_idx: int | None) -> Any:
+def _composite(
+    weight: Any, ids: Any, offsets: Any, factors: Any, *, mode: str, padding_idx: int | None, length: int | None
+) -> Any:
     """The rows of all bags side by side, each bag filled up to the longest, then reduced."""
     backend, n = ids.backend, ids.shape[0]
     starts = np.asarray(backend.to_numpy(offsets.data))
@@ -166,11 +181,13 @@ def embedding_bag(
         raise ValueError(
             f"embedding_bag: per_sample_weights must have the input's shape {ids.shape}, got {per_sample_weights.shape}"
         )
+    padding_idx = padding_row("embedding_bag", padding_idx, size)
+    alike = ids.ndim == 2 and mode != "max" and per_sample_weights is None and padding_idx is None
+    length = ids.shape[1] if alike else None
     ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, include_last_offset)
     ids.backend.check_indices(ids.data, size, "embedding_bag")
-    padding_idx = padding_row("embedding_bag", padding_idx, size)
     with _readable(weight, ids):
-        return _bag(weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx)
+        return _bag(weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx, length=length)
 
 
 def _flat(ids: Any, offsets: Any, factors: Any, include_last: bool) -> tuple[Any, Any, Any]:
