@@ -67,17 +67,10 @@ def _advance_compiled(
     loops: Any, work: int, owed: tuple[Any, ...], ids: Array | None, rows: Array | None, gains: tuple[float, float]
 ) -> None:
     table, buffer, seen, products = _as_matrices(*owed)
-    if ids is None:
-        each_part(lambda p: loops.advance_all_rows(table, buffer, seen, products, p.start, p.stop), len(table), work)
-        return
-    none = np.empty((0, 0), table.dtype)
-    flat, few, run = (flat_ids(ids), none, 1) if rows is None else named_rows(ids, rows, table.dtype)
-    numbers = (run, *(table.dtype.type(gain) for gain in gains))
-    each_part(
-        lambda p: loops.advance_rows(table, buffer, seen, products, flat, few, *numbers, p.start, p.stop),
-        len(table),
-        work,
-    )
+    ids = np.arange(len(table)) if ids is None else ids
+    rows = np.broadcast_to(np.zeros((), table.dtype), (*ids.shape, table.shape[1])) if rows is None else rows
+    arguments = (table, buffer, seen, products, *named_rows(ids, rows, table.dtype), *map(table.dtype.type, gains))
+    each_part(lambda p: loops.advance_rows(*arguments, p.start, p.stop), len(table), work)
 
 
 def _as_matrices(table: Array, buffer: Array | None, seen: Array, products: Array) -> tuple[Array, ...]:

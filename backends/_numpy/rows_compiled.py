@@ -12,17 +12,51 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+from llvmlite import ir
+from numba import types
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 _compile: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+_intrinsic: Callable[..., Any] = numba.extending.intrinsic
+
+_AHEAD = 8
+"""How many entries ahead rows are asked for: they lie anywhere in memory, and waiting for one after the other takes longer
+than all that is computed."""
+
+_LINE = 64
+"""Bytes that memory hands over at a time."""
+
+
+@_intrinsic
+def _fetch_line(_: Any, address: Any) -> Any:
+    """Ask for the line of memory at an address, without waiting for it."""
+
+    def generate(_: Any, builder: Any, signature: Any, values: Any) -> None:
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer,), kind)
+        to_read, to_keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(fetch, [builder.inttoptr(values[0], pointer), to_read, to_keep, data])
+
+    return types.void(types.uintp), generate
+
+
+@_compile
+def _fetch(table: Array, r: int) -> None:
+    """Ask for a row."""
+    row = table.shape[1] * table.itemsize
+    for start in range(0, row, _LINE):
+        _fetch_line(table.ctypes.data + r * row + start)
 
 
 @_compile
 def take_rows(table: Array, ids: Array, out: Array, first: int, last: int) -> None:
     """``out[i] = table[ids[i]]``."""
     for i in range(first, last):
+        if i + _AHEAD < last:
+            _fetch(table, ids[i + _AHEAD])
         r = ids[i]
         for j in range(table.shape[1]):
             out[i, j] = table[r, j]
@@ -34,6 +68,8 @@ def sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array, out: Ar
     for k in range(first, last):
         out[k, :] = 0
         for i in range(bounds[k], bounds[k + 1]):
+            if i + _AHEAD < bounds[last]:
+                _fetch(rows, columns[i + _AHEAD])
             r, factor = columns[i], factors[i]
             for j in range(rows.shape[1]):
                 out[k, j] += factor * rows[r, j]
@@ -42,31 +78,14 @@ def sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array, out: Ar
 @_compile
 def add_rows(table: Array, ids: Array, rows: Array, run: int, factor: float, first: int, last: int) -> None:
     """``table[ids[i]] += factor * rows[i // run]``."""
-    for k in range(rows.shape[0]):
+    for k in range(len(rows)):
         for i in range(k * run, (k + 1) * run):
+            if i + _AHEAD < len(ids) and first <= ids[i + _AHEAD] < last:
+                _fetch(table, ids[i + _AHEAD])
             r = ids[i]
             if first <= r < last:
                 for j in range(table.shape[1]):
                     table[r, j] += factor * rows[k, j]
-
-
-@_compile
-def _advance(table: Array, buffer: Array, products: Array, r: int, steps: int) -> None:
-    """One row and its momentum, if the buffer has rows, from the steps it has seen to now."""
-    ww, wb, bw, bb = products[steps]
-    if not buffer.shape[0]:
-        for j in range(table.shape[1]):
-            table[r, j] *= ww
-    elif bw == 0:  # then an infinite value must not reach the momentum
-        for j in range(table.shape[1]):
-            b = buffer[r, j]
-            table[r, j] = ww * table[r, j] + wb * b
-            buffer[r, j] = bb * b
-    else:
-        for j in range(table.shape[1]):
-            w, b = table[r, j], buffer[r, j]
-            table[r, j] = ww * w + wb * b
-            buffer[r, j] = bw * w + bb * b
 
 
 @_compile
@@ -83,31 +102,34 @@ def advance_rows(
     first: int,
     last: int,
 ) -> None:
-    """Bring ``table[ids[i]]`` up to date and add ``rows[i // run]``, if there are any; ``buffer (0, D)`` for none."""
-    now = len(products) - 1
-    for i in range(len(ids)):
-        r = ids[i]
-        if first <= r < last:
-            if seen[r] < now:
-                _advance(table, buffer, products, r, seen[r])
-                seen[r] = now
-            if len(rows):
-                k = i // run
-                for j in range(table.shape[1]):
-                    table[r, j] += gain_w * rows[k, j]
+    """Bring ``table[ids[i]]`` up to date and add ``rows[i // run]``; ``buffer (0, D)`` for none.
+
+    A row that comes again has seen all steps, and the product from there is the identity.
+    """
+    for k in range(len(rows)):
+        for i in range(k * run, (k + 1) * run):
+            if i + _AHEAD < len(ids) and first <= ids[i + _AHEAD] < last:
+                _fetch(table, ids[i + _AHEAD])
                 if len(buffer):
-                    for j in range(table.shape[1]):
-                        buffer[r, j] += gain_b * rows[k, j]
-
-
-@_compile
-def advance_all_rows(table: Array, buffer: Array, seen: Array, products: Array, first: int, last: int) -> None:
-    """Bring the rows ``[first, last)`` up to date."""
-    now = len(products) - 1
-    for r in range(first, last):
-        if seen[r] < now:
-            _advance(table, buffer, products, r, seen[r])
-            seen[r] = now
+                    _fetch(buffer, ids[i + _AHEAD])
+            r = ids[i]
+            if not first <= r < last:
+                continue
+            ww, wb, bw, bb = products[seen[r]]
+            seen[r] = len(products) - 1
+            if not len(buffer):
+                for j in range(table.shape[1]):
+                    table[r, j] = ww * table[r, j] + gain_w * rows[k, j]
+            elif bw == 0:  # then a value that has overflowed must not reach the momentum
+                for j in range(table.shape[1]):
+                    b, g = buffer[r, j], rows[k, j]
+                    table[r, j] = ww * table[r, j] + wb * b + gain_w * g
+                    buffer[r, j] = bb * b + gain_b * g
+            else:
+                for j in range(table.shape[1]):
+                    w, b, g = table[r, j], buffer[r, j], rows[k, j]
+                    table[r, j] = ww * w + wb * b + gain_w * g
+                    buffer[r, j] = bw * w + bb * b + gain_b * g
 
 
 @_compile
@@ -115,11 +137,14 @@ def take_advanced_rows(
     table: Array, buffer: Array, seen: Array, products: Array, ids: Array, out: Array, first: int, last: int
 ) -> None:
     """``out[i]`` becomes ``table[ids[i]]`` as it will be when it is brought up to date."""
-    now = len(products) - 1
     for i in range(first, last):
+        if i + _AHEAD < last:
+            _fetch(table, ids[i + _AHEAD])
+            if len(buffer):
+                _fetch(buffer, ids[i + _AHEAD])
         r = ids[i]
         ww, wb, _, _ = products[seen[r]]
-        if len(buffer) and seen[r] < now:
+        if len(buffer):
             for j in range(table.shape[1]):
                 out[i, j] = ww * table[r, j] + wb * buffer[r, j]
         else:

@@ -86,8 +86,8 @@ def advance_rows(
     seen : Array
         ``(V,)`` int32 in ``[0, S]``: how many steps each row has seen. Becomes S for the rows named.
     products : Array
-        ``(S + 1, 4)``, of the table's dtype: what ``[[ww, wb], [bw, bb]]`` brings a row from each number of steps to S. The
-        last is the identity, and rows that have seen S steps are left alone.
+        ``(S + 1, 4)``, of the table's dtype: what ``[[ww, wb], [bw, bb]]`` brings a row from each number of steps to S, the
+        last being the identity.
     ids : Array or None
         Row numbers of any shape, repeated or not; None for all rows.
     rows : Array or None
@@ -140,12 +140,8 @@ def _advanced(
     if buffer is None:
         return ww * w, xp.zeros_like(w)
     b = part(buffer)
-    late = xp.reshape(steps < products.shape[0] - 1, ww.shape)
-    # A value that has overflowed is not to spoil what the steps do not add it to.
-    return (
-        xp.where(late, ww * w + wb * b, w),
-        xp.where(late, bb * b + bw * xp.where(bw != 0, w, xp.zeros_like(w)), b),
-    )
+    # A value that has overflowed must not reach the momentum where the steps keep it away.
+    return ww * w + wb * b, bb * b + bw * xp.where(bw != 0, w, xp.zeros_like(w))
 
 
 def _pieces(table: Array, count: int) -> Iterator[slice]:
