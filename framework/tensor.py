@@ -124,7 +124,8 @@ class Tensor(Variable):
     @property
     def T(self) -> Tensor:
         """The axes in reverse order."""
-        return manipulation.permute_dims(self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
+        axes = tuple(range(len(self.data.shape) - 1, -1, -1))
+        return manipulation.permute_dims(self, axes)  # type: ignore[no-any-return]
 
     @property
     def mT(self) -> Tensor:
@@ -532,8 +533,7 @@ class Tensor(Variable):
     def __ge__(self, other: Any) -> Any:
         return elementwise.greater_equal(self, other)
 
-    def __getitem__(self, key: Any) -> Any:
-        return indexing.getitem(self, key)
+    __getitem__ = indexing.getitem
 
     def __setitem__(self, key: Any, value: Any) -> None:
         indexing.assign(self, key, value)

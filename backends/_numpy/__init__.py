@@ -34,12 +34,7 @@ class NumpyBackend(Backend):
             setitem=indexing.setitem,
             assign=indexing.assign,
             scatter=indexing.scatter,
-            argsort=namespace.argsort,
-            sort=namespace.sort,
-            sum=namespace.sum,
-            mean=namespace.mean,
-            unique_values=namespace.unique_values,
-            einsum=namespace.einsum,
+            **{name: getattr(namespace, name) for name in namespace.__all__},
         )
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -1,7 +1,9 @@
-"""What NumPy spells otherwise than the Array API standard.
+"""What NumPy spells otherwise than the Array API standard, or where its function takes a detour to a method.
 
-NumPy's main namespace follows the standard but for these. (``array_api_compat.numpy`` would do as well, but it
-imports much of NumPy that is rarely used, which makes ``import framework`` three times slower.)
+NumPy's main namespace follows the standard but for a few names. Its reductions and changes of shape are Python functions
+that look at arguments we never pass and then call a method; the method itself takes a third of the time.
+(``array_api_compat.numpy`` would do as well, but it imports much of NumPy that is rarely used, which makes ``import
+framework`` three times slower.)
 """
 
 from __future__ import annotations
@@ -12,8 +14,86 @@ import numpy as np
 
 Array = Any
 
+__all__ = [
+    "argsort",
+    "clip",
+    "einsum",
+    "matrix_transpose",
+    "max",
+    "mean",
+    "min",
+    "permute_dims",
+    "prod",
+    "reshape",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "take",
+    "unique_values",
+    "var",
+]
+
 _SMALL = 2**12
 _add: Any = np.add
+_multiply: Any = np.multiply
+_maximum: Any = np.maximum
+_minimum: Any = np.minimum
+
+
+def reshape(x: Array, shape: tuple[int, ...], /, *, copy: bool | None = None) -> Array:
+    """The same values in another shape."""
+    return x.reshape(shape) if copy is None else x.reshape(shape, copy=copy)
+
+
+def permute_dims(x: Array, axes: tuple[int, ...], /) -> Array:
+    """The axes in another order."""
+    return x.transpose(axes)
+
+
+def matrix_transpose(x: Array, /) -> Array:
+    """The last two axes exchanged."""
+    return x.mT
+
+
+def squeeze(x: Array, /, axis: Any) -> Array:
+    """Without the given axes of length one."""
+    return x.squeeze(axis)
+
+
+def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
+    """The entries at the indices along an axis."""
+    return x.take(indices, axis)
+
+
+def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
+    """The values bounded below and above."""
+    return x.clip(min, max)
+
+
+def max(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+    """Largest value over axes."""
+    return _maximum.reduce(x, axis, None, None, keepdims)
+
+
+def min(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+    """Smallest value over axes."""
+    return _minimum.reduce(x, axis, None, None, keepdims)
+
+
+def prod(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """Product over axes."""
+    return _multiply.reduce(x, axis, dtype, None, keepdims)
+
+
+def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    """Variance over axes."""
+    return x.var(axis, None, None, correction, keepdims)
+
+
+def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    """Standard deviation over axes."""
+    return x.std(axis, None, None, correction, keepdims)
 
 
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
@@ -67,4 +147,5 @@ def unique_values(x: Array, /) -> Array:
 
 def einsum(equation: str, *operands: Array) -> Array:
     """Einstein summation, through matrix products where the operands are large enough to gain by it."""
-    return np.einsum(equation, *operands, optimize=max(x.size for x in operands) > _SMALL)
+    large = [x for x in operands if x.size > _SMALL]
+    return np.einsum(equation, *operands, optimize=bool(large))

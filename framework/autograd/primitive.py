@@ -11,7 +11,8 @@
 There is one rule for each array argument, or None where there is no gradient. A rule gets the namespace and
 the gradient of the output, and asks **by name** for what else it needs: ``y`` the output, an argument of the
 function, a keyword, ``shape`` the shape of the argument it belongs to; of an operation on any number of
-arrays ``i``, the argument's position, and ``args``, all of them. What no rule asks for is not kept.
+arrays ``i``, the argument's position, and ``args``, all of them, or ``shapes``, all of theirs. What no rule asks for is
+not kept.
 
 Rules are written as for real numbers. For complex ones PyTorch's convention holds (the gradient is that of a
 real loss with respect to the conjugate), which for holomorphic functions means: conjugate the incoming
@@ -79,25 +80,26 @@ class Op:
         """Raw values of the arguments, their backend, and a bit mask of those that require a gradient."""
         backend: Backend | None = None
         raw: list[Any] = []
-        needs, bit, plain = 0, 1, True
+        needs, plain = 0, True
         for x in args:
             if isinstance(x, Variable):
-                raw.append(x.data)
-                if x.requires_grad:
-                    needs |= bit
                 if x.backend is not backend:
                     if backend is not None:
                         raise self._mixed_devices(args)
                     backend = x.backend
-                if mixed and mode.grad:
-                    check_views(x)
+                if x.requires_grad:
+                    needs |= 1 << len(raw)
+                raw.append(x.data)
             else:
-                raw.append(x)
                 if type(x) not in self.constants:
                     plain = False
-            bit += bit
+                raw.append(x)
         if backend is None or not plain:
             return self.unwrap(self._as_tensors(args, backend))
+        if mixed and mode.grad:
+            for x in args:
+                if isinstance(x, Variable):
+                    check_views(x)
         return backend, raw, needs
 
     def _as_tensors(self, args: Sequence[Any], backend: Backend | None) -> list[Any]:
@@ -161,6 +163,7 @@ class Primitive(Op):
         self._names = code.co_varnames[1 : code.co_argcount]
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
         self._variadic = bool(code.co_flags & 0x04)
+        self._typed = "dtype" in code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self._differentiable = 0
         self._keep: dict[int, tuple[tuple[bool, ...] | bool, bool]] = {}
@@ -168,6 +171,7 @@ class Primitive(Op):
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
         self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
+        self._keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
         self._differentiable = -1 if self._variadic else sum(1 << i for i, rule in enumerate(rules) if rule)
 
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
@@ -182,11 +186,8 @@ class Primitive(Op):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the base class says."""
-        if len(args) == 1 and isinstance(x := args[0], Variable) and not mixed:
-            backend, raw, needs = x.backend, [x.data], 1 if x.requires_grad else 0
-        else:
-            backend, raw, needs = self.unwrap(args)
-        if kwargs and kwargs.get("dtype") is not None:
+        backend, raw, needs = self.unwrap(args)
+        if self._typed and kwargs.get("dtype") is not None:
             kwargs["dtype"] = native = backend.native_dtype(kwargs["dtype"])
             if needs and backend.xp.isdtype(native, ("bool", "integral")):
                 needs = 0
@@ -202,7 +203,11 @@ class Primitive(Op):
                 return self._record(backend, edges(args, needs), raw, kwargs, needs, y)
         if type(y) is tuple:
             return tuple([make_tensor(backend, part) for part in y])
-        t = make_tensor(backend, y)
+        t = new(result_class[0])
+        t.data = y
+        t.backend = backend
+        t.node = None
+        t.requires_grad = False
         if mixed and self.view:
             t._cut = not mode.grad or args[0]._cut
         return t
@@ -224,7 +229,7 @@ class Primitive(Op):
         if keep is True:
             node.args = raw
         elif not keep:
-            node.args = ()
+            node.args = [x.shape for x in raw] if self._keeps_shapes else ()
         elif len(raw) == 2:
             node.args = (raw[0] if keep[0] else None, raw[1] if keep[1] else None)
         else:
@@ -251,16 +256,15 @@ class Primitive(Op):
             rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
         keep = tuple(i in asked for i in range(len(self._names)))
-        plan = ("args" in asked or (any(keep) and (all(keep) or keep)), -1 in asked)
-        if not self._variadic:
-            self._keep[needs] = plan
+        self._keep[needs] = plan = ("args" in asked or (any(keep) and (all(keep) or keep)), -1 in asked)
         return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""
         args, y = node.args, node.y
         if tensors:
-            args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)] if args else args
+            if args and not self._keeps_shapes:
+                args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)]
             y = revive_output(node)
         conjugate = self.holomorphic and type(g) is not tuple and node.dtype in node.backend.complex_dtypes
         if conjugate:
@@ -276,7 +280,7 @@ class Primitive(Op):
                 if type(source) is int:
                     values.append(y if source < 0 else args[source])
                 else:
-                    values.append(args if source == "args" else self._context(node, i, str(source)))
+                    values.append(args if source in ("args", "shapes") else self._context(node, i, str(source)))
             part = rule(xp, g, *values)
             grads.append(xp.conj(part) if conjugate else part)
         return grads
@@ -291,21 +295,21 @@ class Primitive(Op):
 
 
 class Unary(Primitive):
-    """An operation on one array without keywords: the same, with less to look at in each call."""
+    """An operation on one array: the same, with less to look at in each call."""
 
-    def __call__(self, x: Any, /) -> Any:
+    def __call__(self, x: Any, /, **kwargs: Any) -> Any:
         """What the base class says."""
-        if not isinstance(x, Variable) or mixed:
-            return super().__call__(x)
+        if not isinstance(x, Variable) or mixed or (self._typed and kwargs.get("dtype") is not None):
+            return super().__call__(x, **kwargs)
         backend, a = x.backend, x.data
         try:
-            y = self.fun(backend.xp, a)
+            y = self.fun(backend.xp, a, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, (a,)) from error
         if type(y) is not backend.array_type:
             y = backend.wrap(y)
         if x.requires_grad and self._differentiable and mode.grad:
-            return self._record(backend, (x.node or x,), (a,), _NOTHING, 1, y)
+            return self._record(backend, (x.node or x,), (a,), kwargs, 1, y)
         t = new(result_class[0])
         t.data = y
         t.backend = backend
@@ -315,32 +319,32 @@ class Unary(Primitive):
 
 
 class Binary(Primitive):
-    """An operation on two arrays without keywords: the same, with less to look at in each call."""
+    """An operation on two arrays: the same, with less to look at in each call."""
 
     constants = _NUMBERS
 
-    def __call__(self, x1: Any, x2: Any, /) -> Any:
+    def __call__(self, x1: Any, x2: Any, /, **kwargs: Any) -> Any:
         """What the base class says."""
         if isinstance(x1, Variable):
             backend, a, needs = x1.backend, x1.data, 1 if x1.requires_grad else 0
             if isinstance(x2, Variable):
                 if x2.backend is not backend:
-                    return super().__call__(x1, x2)
+                    return super().__call__(x1, x2, **kwargs)
                 b = x2.data
                 if x2.requires_grad:
                     needs += 2
             elif type(x2) in _NUMBERS:
                 b = x2
             else:
-                return super().__call__(x1, x2)
+                return super().__call__(x1, x2, **kwargs)
         elif isinstance(x2, Variable) and type(x1) in _NUMBERS:
             backend, a, b, needs = x2.backend, x1, x2.data, 2 if x2.requires_grad else 0
         else:
-            return super().__call__(x1, x2)
-        if mixed:
-            return super().__call__(x1, x2)
+            return super().__call__(x1, x2, **kwargs)
+        if mixed or (self._typed and kwargs.get("dtype") is not None):
+            return super().__call__(x1, x2, **kwargs)
         try:
-            y = self.fun(backend.xp, a, b)
+            y = self.fun(backend.xp, a, b, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, (a, b)) from error
         if type(y) is not backend.array_type:
@@ -349,7 +353,7 @@ class Binary(Primitive):
             needs &= self._differentiable
             if needs:
                 inputs = ((x1.node or x1) if needs & 1 else None, (x2.node or x2) if needs & 2 else None)
-                return self._record(backend, inputs, (a, b), _NOTHING, needs, y)
+                return self._record(backend, inputs, (a, b), kwargs, needs, y)
         t = new(result_class[0])
         t.data = y
         t.backend = backend
@@ -484,6 +488,6 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
         return lambda fun: primitive(fun, view=view, holomorphic=holomorphic)
     code = fun.__code__
     several = str(fun.__annotations__.get("return")).startswith("tuple")
-    plain = not several and not code.co_kwonlyargcount and not code.co_flags & 0x0C
+    plain = not several and not code.co_flags & 0x0C
     kind = {2: Unary, 3: Binary}.get(code.co_argcount, Primitive) if plain else Primitive
     return kind(fun, view=view, holomorphic=holomorphic)

@@ -7,6 +7,7 @@ of the upstream gradient with the other operands, and so on to any order.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from string import ascii_letters
 from typing import Any
 
@@ -55,7 +56,9 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     >>> fw.einsum("ij,j->i", fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
     Tensor([21, 43])
     """
-    inputs, output = _parse(equation, [x.ndim for x in operands])
+    inputs, output, is_plain = _parse(equation, tuple([x.ndim for x in operands]))
+    if is_plain:
+        return _contract(*operands, inputs=inputs, output=output)
     plain, terms = [], []
     for i, (x, term) in enumerate(zip(operands, inputs)):
         x, term = _take_diagonals(x, term)
@@ -67,8 +70,9 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     return _contract(*plain, inputs=tuple(terms), output=output)
 
 
-def _parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
-    """The letters of each operand and of the output, ellipses written out and the output explicit."""
+@lru_cache(maxsize=256)
+def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str, bool]:
+    """The letters of each operand and of the output, ellipses written out, the output explicit; and whether that is plain."""
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
@@ -82,10 +86,16 @@ def _parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
         output = "..." + "".join(once)
     output = output.replace("...", spread)
     _check(equation, inputs, output, ndims)
-    return inputs, output
+    return tuple(inputs), output, len(inputs) > 1 and _is_plain(inputs, output)
 
 
-def _check(equation: str, inputs: list[str], output: str, ndims: list[int]) -> None:
+def _is_plain(inputs: list[str], output: str) -> bool:
+    """Whether no letter is twice in one operand, and none in one operand alone."""
+    letters = "".join([*inputs, output])
+    return all(len(set(term)) == len(term) for term in inputs) and all(letters.count(a) > 1 for a in letters)
+
+
+def _check(equation: str, inputs: list[str], output: str, ndims: tuple[int, ...]) -> None:
     for term, n in zip(inputs, ndims):
         if len(term) != n or not set(term) <= set(ascii_letters):
             raise ValueError(

@@ -14,6 +14,8 @@ from framework.ops.manipulation import broadcast_to, reshape
 
 Array = Any
 
+_BASIC = frozenset({int, slice, type(None), type(...)})
+
 
 @primitive(view=True)
 def _basic_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
@@ -38,9 +40,8 @@ def getitem(x: Any, key: Any, /) -> Any:
 
     Repeated indices add their gradients. A basic key gives a view, an array in it a copy.
     """
-    key = raw_key(key)
-    if not is_basic(key):
-        return _advanced_getitem(x, key=key)
+    if type(key) not in _BASIC and not is_basic(key):
+        return _advanced_getitem(x, key=raw_key(key))
     part = _basic_getitem(x, key=key)
     if mode.grad and isinstance(x, Variable):
         part._whole = (x, key, _basic_getitem, _setitem)
@@ -64,11 +65,7 @@ def _index_array(x: Variable) -> Array:
 
 def is_basic(key: Any) -> bool:
     """Whether indexing with the key gives a view: integers, slices, None and Ellipsis only."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(
-        part is None or part is ... or isinstance(part, slice) or (isinstance(part, int) and not isinstance(part, bool))
-        for part in parts
-    )
+    return _BASIC.issuperset(map(type, key)) if type(key) is tuple else type(key) in _BASIC
 
 
 @primitive

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -15,7 +14,7 @@ Axis = int | tuple[int, ...] | None
 
 
 @primitive(view=True)
-def _reshape(xp: Any, x: Array, /, *, to: tuple[int, ...], copy: bool | None) -> Array:
+def _reshape(xp: Any, x: Array, /, *, to: tuple[int, ...], copy: bool | None = None) -> Array:
     return xp.reshape(x, to) if copy is None else xp.reshape(x, to, copy=copy)
 
 
@@ -41,7 +40,8 @@ def reshape(x: Any, /, shape: int | tuple[int, ...], *, copy: bool | None = None
     Tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return _reshape(x, to=(shape,) if isinstance(shape, int) else tuple(shape), copy=copy)
+    to = (shape,) if isinstance(shape, int) else tuple(shape)
+    return _reshape(x, to=to) if copy is None else _reshape(x, to=to, copy=copy)
 
 
 @primitive(view=True)
@@ -177,15 +177,18 @@ def roll(x: Any, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Any:
 
 
 @primitive
-def _concat(xp: Any, *arrays: Array, axis: int | None, starts: tuple[int, ...]) -> Array:
+def _concat(xp: Any, *arrays: Array, axis: int | None) -> Array:
     return xp.concat(arrays, axis=axis)
 
 
-def _concat_rule(xp: Any, g: Array, i: int, shape: tuple[int, ...], axis: int | None, starts: tuple[int, ...]) -> Array:
+def _concat_rule(xp: Any, g: Array, i: int, shapes: Sequence[tuple[int, ...]], axis: int | None) -> Array:
+    lengths = [prod(shape) if axis is None else shape[axis] for shape in shapes]
+    start = sum(lengths[:i])
+    part = slice(start, start + lengths[i])
     if axis is None:
-        return xp.reshape(g[starts[i] : starts[i] + prod(shape)], shape)
+        return xp.reshape(g[part], shapes[i])
     key = [slice(None)] * g.ndim
-    key[axis] = slice(starts[i], starts[i] + shape[axis])
+    key[axis] = part
     return g[tuple(key)]
 
 
@@ -213,9 +216,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     >>> fw.concat([fw.asarray([1, 2]), fw.asarray([3])])
     Tensor([1, 2, 3])
     """
-    arrays = _sequence("concat", arrays)
-    lengths = [prod(a.shape) if axis is None or not a.shape else a.shape[axis] for a in arrays]
-    return _concat(*arrays, axis=axis, starts=(0, *accumulate(lengths)))
+    return _concat(*_sequence("concat", arrays), axis=axis)
 
 
 @primitive
@@ -246,11 +247,12 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
 
 
 def _sequence(name: str, arrays: Any) -> Sequence[Any]:
-    if not isinstance(arrays, Sequence) or not len(arrays):
+    known: Sequence[Any] = arrays if type(arrays) in (list, tuple) or isinstance(arrays, Sequence) else ()
+    if not known:
         raise ValueError(
             f"{name}: expected a non-empty list or tuple of tensors, got {type(arrays).__name__} {arrays!r:.40}"
         )
-    return arrays
+    return known
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
