@@ -1,87 +1,24 @@
 """The recurrent cells in float32, with each part of a batch walked through all its steps by one compiled call.
 
-Used by ``recurrent.py`` where numba is installed (the extra ``fast``). A step is one matrix product by NumPy's own
-OpenBLAS, or a loop over the weights for a single sequence, and one pass over the gates, which leaves the factors
-directly. Importing numba takes about half a second; the first call of a cell compiles it, some seconds for each
-direction, and stores the result beside this file or in ``NUMBA_CACHE_DIR``: later processes load it in milliseconds.
-
-Fused multiply-adds are allowed, reordered sums are not: results repeat bit for bit.
+Used by ``recurrent.py`` where numba is installed (the extra ``fast``). A step is one matrix product
+(``products_compiled.py``) and one pass over the gates, which leaves the factors directly. Importing numba takes about
+half a second; the first call of a cell compiles it, some seconds for each direction, and stores the result beside this
+file or in ``NUMBA_CACHE_DIR``: later processes load it in milliseconds.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import llvmlite.binding
-import numba
 import numpy as np
-from numba import types
 
-from backends._numpy import recurrent, threads
+from backends._numpy import recurrent
+from backends._numpy.products_compiled import Matrix, compiled, lay_out, product
 
 Array = Any
 Arrays = tuple[Any, ...]
-F = TypeVar("F", bound=Callable[..., Any])
-
-_compile: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)  # a Python number would make the loops double
-
-
-# ---------------------------------------------------------------- products
-_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
-"""The C interface of BLAS names its options so."""
-
-
-def _external_sgemm() -> Any:
-    """OpenBLAS's ``cblas_sgemm`` with 64-bit sizes, under a name that stored machine code finds again."""
-    address = ctypes.cast(threads.function_of_openblas("scipy_cblas_sgemm64_"), ctypes.c_void_p).value
-    llvmlite.binding.add_symbol("framework_sgemm", address)
-    option, size, number, matrix = types.int32, types.int64, types.float32, types.CPointer(types.float32)
-    sizes, operand = (size, size, size), (matrix, size)
-    return types.ExternalFunction(
-        "framework_sgemm",
-        types.void(option, option, option, *sizes, number, *operand, *operand, number, *operand),
-    )
-
-
-_sgemm = _external_sgemm()
-
-
-@_compile
-def _product_of_transposed(w: Array, b: Array, out: Array) -> None:
-    """``out (M, N) = w.T @ b`` for ``w (K, M)`` and ``b (K, N)``; four rows of w at a time where N is 1."""
-    (k, m), n = w.shape, b.shape[1]
-    if n > 1:
-        _sgemm(_ROW_MAJOR, _TRANSPOSED, _PLAIN, m, n, k, _ONE, w.ctypes, m, b.ctypes, n, _ZERO, out.ctypes, n)
-        return
-    x, y = b.reshape(k), out.reshape(m)
-    y[:] = _ZERO
-    whole = k - k % 4
-    for r in range(0, whole, 4):
-        x0, x1, x2, x3 = x[r], x[r + 1], x[r + 2], x[r + 3]
-        for j in range(m):
-            y[j] += w[r, j] * x0 + w[r + 1, j] * x1 + w[r + 2, j] * x2 + w[r + 3, j] * x3
-    for r in range(whole, k):
-        for j in range(m):
-            y[j] += w[r, j] * x[r]
-
-
-@_compile
-def _product(w: Array, b: Array, out: Array) -> None:
-    """``out (M, N) = w @ b``, where a single column wants the weights as :func:`_laid_out` leaves them."""
-    if b.shape[1] == 1:
-        _product_of_transposed(w, b, out)
-        return
-    (m, k), n = w.shape, b.shape[1]
-    _sgemm(_ROW_MAJOR, _PLAIN, _PLAIN, m, n, k, _ONE, w.ctypes, k, b.ctypes, n, _ZERO, out.ctypes, n)
-
-
-def _laid_out(w: Array, batch: int) -> Array:
-    """Weights for :func:`_product`: transposed for one column, so that its loop runs along the rows of the result."""
-    return np.ascontiguousarray(w.T) if batch == 1 else w
 
 
 # ---------------------------------------------------------------- elements
@@ -103,7 +40,7 @@ _EVEN_0, _EVEN_2, _EVEN_4, _EVEN_6 = np.asarray(
 )
 
 
-@_compile
+@compiled
 def _tanh(x: Any) -> Any:
     """The rational minimax approximation that Eigen uses, good to a few units in the last place; NaN stays."""
     x = _LARGEST if x > _LARGEST else (-_LARGEST if x < -_LARGEST else x)
@@ -112,13 +49,13 @@ def _tanh(x: Any) -> Any:
     return x * (high * u + _ODD_1) / (((_EVEN_6 * u + _EVEN_4) * u + _EVEN_2) * u + _EVEN_0)
 
 
-@_compile
+@compiled
 def _sigmoid(half: Any) -> Any:
     """The logistic function of twice the argument."""
     return _tanh(half) * _HALF + _HALF
 
 
-@_compile
+@compiled
 def _hold(new: Array, old: Array, resting: Array) -> None:
     """Keep the old state ``(H, N)`` of resting sequences."""
     for r in range(new.shape[0]):
@@ -127,7 +64,7 @@ def _hold(new: Array, old: Array, resting: Array) -> None:
                 new[r, n] = old[r, n]
 
 
-@_compile
+@compiled
 def _let_pass(g: Array, before: Array, resting: Array) -> None:
     """Gradients of resting sequences reach the old state as they are."""
     for r in range(g.shape[0]):
@@ -136,7 +73,7 @@ def _let_pass(g: Array, before: Array, resting: Array) -> None:
                 g[r, n] += before[r, n]
 
 
-@_compile
+@compiled
 def _add(total: Array, a: Array) -> None:
     for j in range(total.shape[0]):
         total[j] += a[j]
@@ -146,7 +83,7 @@ def _add(total: Array, a: Array) -> None:
 _NONLINEARITIES = ("relu", "tanh", "sigmoid")
 
 
-@_compile
+@compiled
 def _rnn_step(h: Array, slope: Array, keep: bool, nonlinearity: int) -> None:
     for j in range(h.shape[0]):
         if nonlinearity == 0:
@@ -165,20 +102,20 @@ def _rnn_step(h: Array, slope: Array, keep: bool, nonlinearity: int) -> None:
                 slope[j] = h[j] - h[j] * h[j]
 
 
-@_compile
-def _rnn_walk(w: Array, columns: Array, idle: Array, factors: Array, width: int, nonlinearity: int) -> None:
+@compiled
+def _rnn_walk(w: Matrix, columns: Array, idle: Array, factors: Array, width: int, nonlinearity: int) -> None:
     steps, (rows, batch), keep = columns.shape[0] - 1, columns.shape[1:], factors.shape[0] > 0
     slopes = factors.reshape(factors.shape[0], width * batch)
     for t in range(steps):
         h = columns[t + 1, rows - width :]
-        _product(w, columns[t], h)
+        product(w, columns[t], h)
         _rnn_step(h.reshape(width * batch), slopes[t if keep else 0 : t + 1].reshape(-1), keep, nonlinearity)
         if idle.shape[0]:
             _hold(h, columns[t, rows - width :], idle[t])
 
 
-@_compile
-def _rnn_walk_back(w: Array, factors: Array, gys: Array, idle: Array, out: Array, gh: Array) -> None:
+@compiled
+def _rnn_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Array, gh: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch
     g, slopes, given = gh.reshape(size), factors.reshape(steps, size), gys.reshape(gys.shape[0], size)
@@ -192,14 +129,14 @@ def _rnn_walk_back(w: Array, factors: Array, gys: Array, idle: Array, out: Array
             z[j] = g[j] * slope[j]
         if idle.shape[0]:
             before[:] = gh
-        _product_of_transposed(w, gz, gh)
+        product(w, gz, gh)
         if idle.shape[0]:
             _let_pass(gh, before, idle[t])
         out[:, t] = gz
 
 
 # ---------------------------------------------------------------- LSTM
-@_compile
+@compiled
 def _lstm_step(z: Array, c: Array, h: Array) -> None:
     size = c.shape[0]
     for j in range(size):
@@ -208,7 +145,7 @@ def _lstm_step(z: Array, c: Array, h: Array) -> None:
         h[j] = _sigmoid(z[j]) * _tanh(c[j])
 
 
-@_compile
+@compiled
 def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> None:
     size = c.shape[0]
     for j in range(size):
@@ -225,14 +162,14 @@ def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> Non
         factors[5 * size + j] = f
 
 
-@_compile
-def _lstm_walk(w: Array, columns: Array, c: Array, idle: Array, factors: Array) -> None:
+@compiled
+def _lstm_walk(w: Matrix, columns: Array, c: Array, idle: Array, factors: Array) -> None:
     steps, rows = columns.shape[0] - 1, columns.shape[1]
     width, batch = c.shape
     z, c_old, kept = np.empty((4 * width, batch), c.dtype), np.empty_like(c), factors.reshape(factors.shape[0], -1)
     for t in range(steps):
         h = columns[t + 1, rows - width :]
-        _product(w, columns[t], z)
+        product(w, columns[t], z)
         if idle.shape[0]:
             c_old[:] = c
         if kept.shape[0]:
@@ -244,7 +181,7 @@ def _lstm_walk(w: Array, columns: Array, c: Array, idle: Array, factors: Array) 
             _hold(h, columns[t, rows - width :], idle[t])
 
 
-@_compile
+@compiled
 def _lstm_step_back(g: Array, c: Array, factors: Array, z: Array) -> None:
     size = g.shape[0]
     for j in range(size):
@@ -256,8 +193,8 @@ def _lstm_step_back(g: Array, c: Array, factors: Array, z: Array) -> None:
         c[j] = gc * factors[5 * size + j]
 
 
-@_compile
-def _lstm_walk_back(w: Array, factors: Array, gys: Array, idle: Array, out: Array, gh: Array, gc: Array) -> None:
+@compiled
+def _lstm_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Array, gh: Array, gc: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch
     g, kept, given = gh.reshape(size), factors.reshape(steps, 6 * size), gys.reshape(gys.shape[0], size)
@@ -268,14 +205,14 @@ def _lstm_walk_back(w: Array, factors: Array, gys: Array, idle: Array, out: Arra
         _lstm_step_back(g, gc.reshape(size), kept[t], gz.reshape(4 * size))
         if idle.shape[0]:
             before[:] = gh
-        _product_of_transposed(w, gz, gh)
+        product(w, gz, gh)
         if idle.shape[0]:
             _let_pass(gh, before, idle[t])
         out[:, t] = gz
 
 
 # ---------------------------------------------------------------- GRU
-@_compile
+@compiled
 def _gru_step(a: Array, b: Array, h_old: Array, h: Array) -> None:
     size = h.shape[0]
     for j in range(size):
@@ -284,7 +221,7 @@ def _gru_step(a: Array, b: Array, h_old: Array, h: Array) -> None:
         h[j] = n + z * (h_old[j] - n)
 
 
-@_compile
+@compiled
 def _gru_step_with_factors(a: Array, b: Array, h_old: Array, h: Array, factors: Array) -> None:
     size = h.shape[0]
     for j in range(size):
@@ -300,15 +237,15 @@ def _gru_step_with_factors(a: Array, b: Array, h_old: Array, h: Array, factors: 
         factors[4 * size + j] = z
 
 
-@_compile
-def _gru_walk(w_x: Array, w_h: Array, columns: Array, idle: Array, factors: Array, width: int) -> None:
+@compiled
+def _gru_walk(w_x: Matrix, w_h: Matrix, columns: Array, idle: Array, factors: Array, width: int) -> None:
     steps, (rows, batch) = columns.shape[0] - 1, columns.shape[1:]
     a, b = np.empty((3 * width, batch), columns.dtype), np.empty((3 * width, batch), columns.dtype)
     kept = factors.reshape(factors.shape[0], 5 * width * batch)
     for t in range(steps):
         h_old, h = columns[t, rows - width :], columns[t + 1, rows - width :]
-        _product(w_x, columns[t, : rows - width], a)
-        _product(w_h, columns[t, rows - width - 1 :], b)
+        product(w_x, columns[t, : rows - width], a)
+        product(w_h, columns[t, rows - width - 1 :], b)
         if kept.shape[0]:
             _gru_step_with_factors(a.reshape(-1), b.reshape(-1), h_old.reshape(-1), h.reshape(-1), kept[t])
         else:
@@ -317,7 +254,7 @@ def _gru_walk(w_x: Array, w_h: Array, columns: Array, idle: Array, factors: Arra
             _hold(h, h_old, idle[t])
 
 
-@_compile
+@compiled
 def _gru_step_back(g: Array, factors: Array, z: Array, held: Array) -> None:
     size = g.shape[0]
     for j in range(size):
@@ -326,8 +263,8 @@ def _gru_step_back(g: Array, factors: Array, z: Array, held: Array) -> None:
         held[j] = g[j] * factors[4 * size + j]
 
 
-@_compile
-def _gru_walk_back(w: Array, factors: Array, gys: Array, out: Array, gh: Array) -> None:
+@compiled
+def _gru_walk_back(w: Matrix, factors: Array, gys: Array, out: Array, gh: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch
     g, kept, given = gh.reshape(size), factors.reshape(steps, 5 * size), gys.reshape(gys.shape[0], size)
@@ -336,7 +273,7 @@ def _gru_walk_back(w: Array, factors: Array, gys: Array, out: Array, gh: Array) 
         if gys.shape[0]:
             _add(g, given[t])
         _gru_step_back(g, kept[t], gz.reshape(4 * size), held)
-        _product_of_transposed(w, gz[width:], gh)
+        product(w, gz[width:], gh)
         _add(g, held)
         out[:, t] = gz
 
@@ -356,7 +293,7 @@ class Rnn(recurrent.Rnn):
         width, batch = h.shape
         resting, kept = _or_none(idle, batch, dtype=np.bool_), _or_none(factors, 1, width, batch)
         nonlinearity = _NONLINEARITIES.index(self.nonlinearity)
-        _rnn_walk(_laid_out(self.w, batch), columns, resting, kept, width, nonlinearity)
+        _rnn_walk(lay_out(self.w, batch, len(columns)), columns, resting, kept, width, nonlinearity)
         return ()
 
     @classmethod
@@ -366,7 +303,7 @@ class Rnn(recurrent.Rnn):
         """Gradients of the gates into ``out (rows, T, n)``, of the states in place."""
         width, batch = states[0].shape
         resting = _or_none(idle, batch, dtype=np.bool_)
-        _rnn_walk_back(np.ascontiguousarray(w), factors, _or_none(gys, width, batch), resting, out, *states)
+        _rnn_walk_back(lay_out(w.T, batch, len(factors)), factors, _or_none(gys, width, batch), resting, out, *states)
 
 
 class Lstm(recurrent.Lstm):
@@ -377,7 +314,7 @@ class Lstm(recurrent.Lstm):
         c = np.array(states[1], order="C")
         batch = c.shape[1]
         resting, kept = _or_none(idle, batch, dtype=np.bool_), _or_none(factors, 6, *c.shape)
-        _lstm_walk(_laid_out(self.w, batch), columns, c, resting, kept)
+        _lstm_walk(lay_out(self.w, batch, len(columns)), columns, c, resting, kept)
         return (c,)
 
     @classmethod
@@ -387,7 +324,7 @@ class Lstm(recurrent.Lstm):
         """Gradients of the gates into ``out (rows, T, n)``, of the states in place."""
         width, batch = states[0].shape
         resting = _or_none(idle, batch, dtype=np.bool_)
-        _lstm_walk_back(np.ascontiguousarray(w), factors, _or_none(gys, width, batch), resting, out, *states)
+        _lstm_walk_back(lay_out(w.T, batch, len(factors)), factors, _or_none(gys, width, batch), resting, out, *states)
 
 
 class Gru(recurrent.Gru):
@@ -398,7 +335,14 @@ class Gru(recurrent.Gru):
         (h,) = states
         width, batch = h.shape
         resting, kept = _or_none(idle, batch, dtype=np.bool_), _or_none(factors, 5, width, batch)
-        _gru_walk(_laid_out(self.w_x, batch), _laid_out(self.w_h, batch), columns, resting, kept, width)
+        _gru_walk(
+            lay_out(self.w_x, batch, len(columns)),
+            lay_out(self.w_h, batch, len(columns)),
+            columns,
+            resting,
+            kept,
+            width,
+        )
         return ()
 
     @classmethod
@@ -407,7 +351,7 @@ class Gru(recurrent.Gru):
     ) -> None:
         """Gradients of the gates into ``out (rows, T, n)``, of the states in place."""
         width, batch = states[0].shape
-        _gru_walk_back(np.ascontiguousarray(w), factors, _or_none(gys, width, batch), out, *states)
+        _gru_walk_back(lay_out(w.T, batch, len(factors)), factors, _or_none(gys, width, batch), out, *states)
 
 
 CELLS = {recurrent.Rnn: Rnn, recurrent.Lstm: Lstm, recurrent.Gru: Gru}
