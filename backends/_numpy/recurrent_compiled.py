@@ -18,6 +18,9 @@ from backends._numpy.products_compiled import Matrix, compiled, lay_out, product
 Array = Any
 Arrays = tuple[Any, ...]
 
+_RUN = 16
+"""Steps back whose gradients are put into the result together: each of its rows is another page of memory."""
+
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)  # a Python number would make the loops double
 
 
@@ -74,6 +77,15 @@ def _let_pass(g: Array, before: Array, resting: Array) -> None:
 
 
 @compiled
+def _put(run: Array, out: Array, t: int) -> None:
+    """A run ``(S, rows, N)`` of steps, beginning at ``t``, into ``out (rows, T, N)``, whose rows lie far apart."""
+    for r in range(out.shape[0]):
+        for s in range(min(run.shape[0], out.shape[1] - t)):
+            for n in range(out.shape[2]):
+                out[r, t + s, n] = run[s, r, n]
+
+
+@compiled
 def _add(total: Array, a: Array) -> None:
     for j in range(total.shape[0]):
         total[j] += a[j]
@@ -119,12 +131,12 @@ def _rnn_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Arra
     steps, _, width, batch = factors.shape
     size = width * batch
     g, slopes, given = gh.reshape(size), factors.reshape(steps, size), gys.reshape(gys.shape[0], size)
-    gz, before = np.empty_like(gh), np.empty_like(gh)
-    z = gz.reshape(size)
+    run, before = np.empty((_RUN, width, batch), gh.dtype), np.empty_like(gh)
     for t in range(steps - 1, -1, -1):
         if gys.shape[0]:
             _add(g, given[t])
-        slope = slopes[t]
+        gz, slope = run[t % _RUN], slopes[t]
+        z = gz.reshape(size)
         for j in range(size):
             z[j] = g[j] * slope[j]
         if idle.shape[0]:
@@ -132,7 +144,8 @@ def _rnn_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Arra
         product(w, gz, gh)
         if idle.shape[0]:
             _let_pass(gh, before, idle[t])
-        out[:, t] = gz
+        if t % _RUN == 0:
+            _put(run, out, t)
 
 
 # ---------------------------------------------------------------- LSTM
@@ -198,17 +211,19 @@ def _lstm_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Arr
     steps, _, width, batch = factors.shape
     size = width * batch
     g, kept, given = gh.reshape(size), factors.reshape(steps, 6 * size), gys.reshape(gys.shape[0], size)
-    gz, before = np.empty((4 * width, batch), gh.dtype), np.empty_like(gh)
+    run, before = np.empty((_RUN, 4 * width, batch), gh.dtype), np.empty_like(gh)
     for t in range(steps - 1, -1, -1):
         if gys.shape[0]:
             _add(g, given[t])
+        gz = run[t % _RUN]
         _lstm_step_back(g, gc.reshape(size), kept[t], gz.reshape(4 * size))
         if idle.shape[0]:
             before[:] = gh
         product(w, gz, gh)
         if idle.shape[0]:
             _let_pass(gh, before, idle[t])
-        out[:, t] = gz
+        if t % _RUN == 0:
+            _put(run, out, t)
 
 
 # ---------------------------------------------------------------- GRU
@@ -268,14 +283,16 @@ def _gru_walk_back(w: Matrix, factors: Array, gys: Array, out: Array, gh: Array)
     steps, _, width, batch = factors.shape
     size = width * batch
     g, kept, given = gh.reshape(size), factors.reshape(steps, 5 * size), gys.reshape(gys.shape[0], size)
-    gz, held = np.empty((4 * width, batch), gh.dtype), np.empty(size, gh.dtype)
+    run, held = np.empty((_RUN, 4 * width, batch), gh.dtype), np.empty(size, gh.dtype)
     for t in range(steps - 1, -1, -1):
         if gys.shape[0]:
             _add(g, given[t])
+        gz = run[t % _RUN]
         _gru_step_back(g, kept[t], gz.reshape(4 * size), held)
         product(w, gz[width:], gh)
         _add(g, held)
-        out[:, t] = gz
+        if t % _RUN == 0:
+            _put(run, out, t)
 
 
 # ---------------------------------------------------------------- cells
