@@ -10,8 +10,7 @@ of 6 x 16 sums in registers and reads its weights in a single stream.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numba
@@ -21,12 +20,9 @@ from numba import types
 from numba.core import cgutils
 
 from backends._numpy import threads
+from backends._numpy.jit import jit
 
 Array = Any
-F = TypeVar("F", bound=Callable[..., Any])
-
-# Fused multiply-adds are allowed, reordered sums are not: results repeat bit for bit.
-compiled: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 
 PLAIN, TURNED, PACKED = 0, 1, 2
 
@@ -59,7 +55,7 @@ def lay_out(w: Array, columns: int, times: int) -> Matrix:
     return Matrix(values, len(w), PACKED)
 
 
-@compiled
+@jit
 def product(w: Matrix, b: Array, out: Array) -> None:
     """``out (M, N) = w @ b`` for a laid out ``w (M, K)`` and ``b (K, N)``, both contiguous."""
     (k, n), m = b.shape, w.rows
@@ -74,7 +70,7 @@ def product(w: Matrix, b: Array, out: Array) -> None:
 
 
 # ---------------------------------------------------------------- one column
-@compiled
+@jit
 def _product_with_column(w: Array, x: Array, y: Array) -> None:
     """``y (M,) = w.T @ x`` for ``w (K, M)``, four rows of it at a time."""
     k, m = w.shape
@@ -115,7 +111,7 @@ _sgemm = _external_sgemm()
 _BANDS = (6, 2, 1)
 
 
-@compiled
+@jit
 def _pack(w: Array, out: Array) -> None:
     """Bring ``w (M, K)`` into the order in which :func:`_strip` reads it."""
     m, k = w.shape
@@ -131,7 +127,7 @@ def _pack(w: Array, out: Array) -> None:
                 i += rows
 
 
-@compiled
+@jit
 def _strip(w: Array, m: int, b: Array, out: Array, j: int) -> None:
     """The columns ``j`` to ``j + 16`` of the product."""
     k, n = b.shape

@@ -22,14 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
 
 from backends._numpy import threads
+from backends._numpy.compiled import compiled
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -357,12 +356,9 @@ class Gru(_Cell):
 @cache
 def _compiled() -> Any:
     """The cells compiled by numba, where it is installed next to a NumPy with its usual OpenBLAS."""
-    if find_spec("numba") is None or threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
+    if threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
         return {}
-    try:
-        return import_module("backends._numpy.recurrent_compiled").CELLS
-    except ImportError:  # how numba says that it does not know a NumPy as new as this one
-        return {}
+    return getattr(compiled("recurrent"), "CELLS", {})
 
 
 def _best(cell: type[_Cell], state: Array, *others: Array | None) -> Any:
@@ -381,7 +377,7 @@ def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
 def _scan(
     cell: Any, x: Array, states: Arrays, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
 ) -> tuple[Array, Arrays, Arrays]:
-    """Outputs, final states, and for the way back ``(cell, x, w_ih, w_hh, idle, reverse, old h, parts with factors)``."""
+    """Outputs, final states, and for the way back ``(cell, w_ih, w_hh, idle, reverse, operands, parts with factors)``."""
     (steps, batch, _), width = x.shape, states[0].shape[1]
     idle = _idle(lengths, steps)
     x = _blank(x, idle)
@@ -406,21 +402,32 @@ def _scan(
     factors = threads.each(walk, parts)
     saved: Arrays = ()
     if keep:
-        h0 = states[0][None]
-        h_old = np.concatenate([y[1:], h0] if reverse else [h0, y[:-1]])[:steps]
-        saved = (type(cell), x, weights[0], weights[1], idle, reverse, h_old, list(zip(parts, factors)))
+        operands = _operands(x, y, states[0], reverse)
+        saved = (type(cell), weights[0], weights[1], idle, reverse, operands, list(zip(parts, factors)))
     if idle is not None:
         y[idle] = 0
     return y, finals, saved
 
 
+def _operands(x: Array, y: Array, h0: Array, reverse: bool) -> Array:
+    """(T, N, D + 1 + H): ``[x, 1, old h]`` of all steps, with which the gradients of the gates give those of the weights."""
+    (steps, batch, features), width = x.shape, h0.shape[1]
+    out = np.empty((steps, batch, features + 1 + width), x.dtype)
+    out[:, :, :features] = x
+    out[:, :, features] = 1
+    h = _ordered(out[:, :, features + 1 :], reverse)
+    h[:1] = h0
+    h[1:] = _ordered(y, reverse)[: max(0, steps - 1)]
+    return out
+
+
 def _scan_back(saved: Arrays, gy: Array | None, grads: Optionals) -> tuple[Array, Arrays]:
     """Gradients of the gates (rows, T, N) in order of time, and of the initial states (N, H)."""
-    cell, _, _, w_hh, idle, reverse, h_old, parts = saved
-    steps, batch, width = h_old.shape
+    cell, _, w_hh, idle, reverse, operands, parts = saved
+    (steps, batch, _), width = operands.shape, w_hh.shape[1]
     first, last = cell.x_gates.start * width, cell.h_gates.stop * width
-    out = np.empty((last - first, steps, batch), h_old.dtype)
-    initial = tuple(np.empty((batch, width), h_old.dtype) for _ in grads)
+    out = np.empty((last - first, steps, batch), operands.dtype)
+    initial = tuple(np.empty((batch, width), operands.dtype) for _ in grads)
     w = _last_gate_first(w_hh, width) if cell.h_turned else w_hh
     gy = None if gy is None else _blank(gy, idle)
 
@@ -452,13 +459,6 @@ def _product(a: Array, b: Array) -> Array:
     return out
 
 
-def _total(a: Array) -> Array:
-    """Sum (R, T, N) over steps and sequences, as a product, which is quicker than ``sum``."""
-    out = np.empty(len(a), a.dtype)
-    threads.matmul(_flat(a), np.ones(a.shape[1] * a.shape[2], a.dtype), out)
-    return out
-
-
 def _gradient_of_x(g: Array, w: Array) -> Array:
     out = np.empty((*g.shape[1:], w.shape[1]), g.dtype)
     threads.matmul(_flat(g).T, w, out.reshape(g.shape[1] * g.shape[2], w.shape[1]))
@@ -467,24 +467,30 @@ def _gradient_of_x(g: Array, w: Array) -> Array:
 
 def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
     """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
-    cell, x, w_ih, _, _, _, h_old, _ = saved
-    width = h_old.shape[2]
+    cell, w_ih, w_hh, _, _, operands, _ = saved
+    features, width = w_ih.shape[1], w_hh.shape[1]
     g, initial = _scan_back(saved, gy, grads)
-    gates, offset = cell.x_gates.stop - cell.x_gates.start, cell.x_gates.start
-    g_x = g[: gates * width]
-    g_h = g[(cell.h_gates.start - offset) * width :]
+    g_x = g[: (cell.x_gates.stop - cell.x_gates.start) * width]
+    g_h = g[(cell.h_gates.start - cell.x_gates.start) * width :]
+    need_x, *need_states, need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs
+    of_x: Any = None
+    of_h: Any = None
+    if any(needs[-4:]):
+        if cell.x_gates == cell.h_gates:
+            of_x = of_h = _product(g, operands)
+        else:
+            of_x, of_h = _product(g_x, operands[:, :, : features + 1]), _product(g_h, operands[:, :, features:])
 
     def natural(turned: bool, a: Array) -> Array:
-        return _first_gate_last(a, width) if turned else a
+        return _first_gate_last(a, width) if turned else a.copy()
 
-    need_x, *need_states, need_w_ih, need_w_hh, need_b_ih, need_b_hh = needs
     return (
         _gradient_of_x(g_x, _last_gate_first(w_ih, width) if cell.x_turned else w_ih) if need_x else None,
         *(a if need else None for a, need in zip(initial, need_states)),
-        natural(cell.x_turned, _product(g_x, x)) if need_w_ih else None,
-        natural(cell.h_turned, _product(g_h, h_old)) if need_w_hh else None,
-        natural(cell.x_turned, _total(g_x)) if need_b_ih else None,
-        natural(cell.h_turned, _total(g_h)) if need_b_hh else None,
+        natural(cell.x_turned, of_x[:, :features]) if need_w_ih else None,
+        natural(cell.h_turned, of_h[:, -width:]) if need_w_hh else None,
+        natural(cell.x_turned, of_x[:, features]) if need_b_ih else None,
+        natural(cell.h_turned, of_h[:, -width - 1]) if need_b_hh else None,
     )
 
 

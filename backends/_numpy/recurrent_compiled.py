@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from backends._numpy import recurrent
-from backends._numpy.products_compiled import Matrix, compiled, lay_out, product
+from backends._numpy.jit import jit
+from backends._numpy.products_compiled import Matrix, lay_out, product
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -43,7 +44,7 @@ _EVEN_0, _EVEN_2, _EVEN_4, _EVEN_6 = np.asarray(
 )
 
 
-@compiled
+@jit
 def _tanh(x: Any) -> Any:
     """The rational minimax approximation that Eigen uses, good to a few units in the last place; NaN stays."""
     x = _LARGEST if x > _LARGEST else (-_LARGEST if x < -_LARGEST else x)
@@ -52,13 +53,13 @@ def _tanh(x: Any) -> Any:
     return x * (high * u + _ODD_1) / (((_EVEN_6 * u + _EVEN_4) * u + _EVEN_2) * u + _EVEN_0)
 
 
-@compiled
+@jit
 def _sigmoid(half: Any) -> Any:
     """The logistic function of twice the argument."""
     return _tanh(half) * _HALF + _HALF
 
 
-@compiled
+@jit
 def _hold(new: Array, old: Array, resting: Array) -> None:
     """Keep the old state ``(H, N)`` of resting sequences."""
     for r in range(new.shape[0]):
@@ -67,7 +68,7 @@ def _hold(new: Array, old: Array, resting: Array) -> None:
                 new[r, n] = old[r, n]
 
 
-@compiled
+@jit
 def _let_pass(g: Array, before: Array, resting: Array) -> None:
     """Gradients of resting sequences reach the old state as they are."""
     for r in range(g.shape[0]):
@@ -76,7 +77,7 @@ def _let_pass(g: Array, before: Array, resting: Array) -> None:
                 g[r, n] += before[r, n]
 
 
-@compiled
+@jit
 def _put(run: Array, out: Array, t: int) -> None:
     """A run ``(S, rows, N)`` of steps, beginning at ``t``, into ``out (rows, T, N)``, whose rows lie far apart."""
     for r in range(out.shape[0]):
@@ -85,7 +86,7 @@ def _put(run: Array, out: Array, t: int) -> None:
                 out[r, t + s, n] = run[s, r, n]
 
 
-@compiled
+@jit
 def _add(total: Array, a: Array) -> None:
     for j in range(total.shape[0]):
         total[j] += a[j]
@@ -95,7 +96,7 @@ def _add(total: Array, a: Array) -> None:
 _NONLINEARITIES = ("relu", "tanh", "sigmoid")
 
 
-@compiled
+@jit
 def _rnn_step(h: Array, slope: Array, keep: bool, nonlinearity: int) -> None:
     for j in range(h.shape[0]):
         if nonlinearity == 0:
@@ -114,7 +115,7 @@ def _rnn_step(h: Array, slope: Array, keep: bool, nonlinearity: int) -> None:
                 slope[j] = h[j] - h[j] * h[j]
 
 
-@compiled
+@jit
 def _rnn_walk(w: Matrix, columns: Array, idle: Array, factors: Array, width: int, nonlinearity: int) -> None:
     steps, (rows, batch), keep = columns.shape[0] - 1, columns.shape[1:], factors.shape[0] > 0
     slopes = factors.reshape(factors.shape[0], width * batch)
@@ -126,7 +127,7 @@ def _rnn_walk(w: Matrix, columns: Array, idle: Array, factors: Array, width: int
             _hold(h, columns[t, rows - width :], idle[t])
 
 
-@compiled
+@jit
 def _rnn_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Array, gh: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch
@@ -149,7 +150,7 @@ def _rnn_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Arra
 
 
 # ---------------------------------------------------------------- LSTM
-@compiled
+@jit
 def _lstm_step(z: Array, c: Array, h: Array) -> None:
     size = c.shape[0]
     for j in range(size):
@@ -158,7 +159,7 @@ def _lstm_step(z: Array, c: Array, h: Array) -> None:
         h[j] = _sigmoid(z[j]) * _tanh(c[j])
 
 
-@compiled
+@jit
 def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> None:
     size = c.shape[0]
     for j in range(size):
@@ -175,7 +176,7 @@ def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> Non
         factors[5 * size + j] = f
 
 
-@compiled
+@jit
 def _lstm_walk(w: Matrix, columns: Array, c: Array, idle: Array, factors: Array) -> None:
     steps, rows = columns.shape[0] - 1, columns.shape[1]
     width, batch = c.shape
@@ -194,7 +195,7 @@ def _lstm_walk(w: Matrix, columns: Array, c: Array, idle: Array, factors: Array)
             _hold(h, columns[t, rows - width :], idle[t])
 
 
-@compiled
+@jit
 def _lstm_step_back(g: Array, c: Array, factors: Array, z: Array) -> None:
     size = g.shape[0]
     for j in range(size):
@@ -206,7 +207,7 @@ def _lstm_step_back(g: Array, c: Array, factors: Array, z: Array) -> None:
         c[j] = gc * factors[5 * size + j]
 
 
-@compiled
+@jit
 def _lstm_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Array, gh: Array, gc: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch
@@ -227,7 +228,7 @@ def _lstm_walk_back(w: Matrix, factors: Array, gys: Array, idle: Array, out: Arr
 
 
 # ---------------------------------------------------------------- GRU
-@compiled
+@jit
 def _gru_step(a: Array, b: Array, h_old: Array, h: Array) -> None:
     size = h.shape[0]
     for j in range(size):
@@ -236,7 +237,7 @@ def _gru_step(a: Array, b: Array, h_old: Array, h: Array) -> None:
         h[j] = n + z * (h_old[j] - n)
 
 
-@compiled
+@jit
 def _gru_step_with_factors(a: Array, b: Array, h_old: Array, h: Array, factors: Array) -> None:
     size = h.shape[0]
     for j in range(size):
@@ -252,7 +253,7 @@ def _gru_step_with_factors(a: Array, b: Array, h_old: Array, h: Array, factors: 
         factors[4 * size + j] = z
 
 
-@compiled
+@jit
 def _gru_walk(w_x: Matrix, w_h: Matrix, columns: Array, idle: Array, factors: Array, width: int) -> None:
     steps, (rows, batch) = columns.shape[0] - 1, columns.shape[1:]
     a, b = np.empty((3 * width, batch), columns.dtype), np.empty((3 * width, batch), columns.dtype)
@@ -269,7 +270,7 @@ def _gru_walk(w_x: Matrix, w_h: Matrix, columns: Array, idle: Array, factors: Ar
             _hold(h, h_old, idle[t])
 
 
-@compiled
+@jit
 def _gru_step_back(g: Array, factors: Array, z: Array, held: Array) -> None:
     size = g.shape[0]
     for j in range(size):
@@ -278,7 +279,7 @@ def _gru_step_back(g: Array, factors: Array, z: Array, held: Array) -> None:
         held[j] = g[j] * factors[4 * size + j]
 
 
-@compiled
+@jit
 def _gru_walk_back(w: Matrix, factors: Array, gys: Array, out: Array, gh: Array) -> None:
     steps, _, width, batch = factors.shape
     size = width * batch

@@ -9,16 +9,16 @@ repeat bit for bit, whatever the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from llvmlite import ir
 from numba import types
 
-Array = Any
-F = TypeVar("F", bound=Callable[..., Any])
+from backends._numpy.jit import jit
 
-_compile: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+Array = Any
+
 _intrinsic: Callable[..., Any] = numba.extending.intrinsic
 
 _AHEAD = 8
@@ -43,7 +43,7 @@ def _fetch_line(_: Any, address: Any) -> Any:
     return types.void(types.uintp), generate
 
 
-@_compile
+@jit
 def _fetch(table: Array, r: int) -> None:
     """Ask for a row."""
     row = table.shape[1] * table.itemsize
@@ -51,7 +51,7 @@ def _fetch(table: Array, r: int) -> None:
         _fetch_line(table.ctypes.data + r * row + start)
 
 
-@_compile
+@jit
 def take_rows(table: Array, ids: Array, out: Array, first: int, last: int) -> None:
     """``out[i] = table[ids[i]]``."""
     for i in range(first, last):
@@ -62,7 +62,7 @@ def take_rows(table: Array, ids: Array, out: Array, first: int, last: int) -> No
             out[i, j] = table[r, j]
 
 
-@_compile
+@jit
 def sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array, out: Array, first: int, last: int) -> None:
     """``out[k]`` becomes the sum of ``factors[i] * rows[columns[i]]`` for i in ``[bounds[k], bounds[k + 1])``."""
     for k in range(first, last):
@@ -75,7 +75,7 @@ def sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array, out: Ar
                 out[k, j] += factor * rows[r, j]
 
 
-@_compile
+@jit
 def add_rows(table: Array, ids: Array, rows: Array, run: int, factor: float, first: int, last: int) -> None:
     """``table[ids[i]] += factor * rows[i // run]``."""
     for k in range(len(rows)):
@@ -88,7 +88,7 @@ def add_rows(table: Array, ids: Array, rows: Array, run: int, factor: float, fir
                     table[r, j] += factor * rows[k, j]
 
 
-@_compile
+@jit
 def advance_rows(
     table: Array,
     buffer: Array,
@@ -132,7 +132,7 @@ def advance_rows(
                     buffer[r, j] = bw * w + bb * b + gain_b * g
 
 
-@_compile
+@jit
 def take_advanced_rows(
     table: Array, buffer: Array, seen: Array, products: Array, ids: Array, out: Array, first: int, last: int
 ) -> None:

@@ -404,7 +404,8 @@ def test_numba_is_not_imported_before_it_is_needed():
 
 
 def test_without_numba_the_bodies_are_numpys(monkeypatch):
-    monkeypatch.setattr(fast, "find_spec", lambda name: None)
+    monkeypatch.setattr("backends._numpy.compiled.find_spec", lambda name: None)
+    monkeypatch.setattr(fast, "compiled", fast.compiled.__wrapped__)
     assert fast._compiled.__wrapped__() == {}
 
 
