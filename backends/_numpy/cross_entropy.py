@@ -33,18 +33,22 @@ def cross_entropy_forward(
     dtype = np.result_type(logits.dtype, np.float32)
     weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
     valid = target != ignore_index
-    labels = np.where(valid, target, 0).astype(np.intp, copy=False)
-    hit = valid * dtype.type(1 - label_smoothing) * weights[labels]
+    plain = weight is None and bool(valid.all())
+    labels = (target if plain else np.where(valid, target, 0)).astype(np.intp, copy=False)
+    hit = dtype.type(1 - label_smoothing) if plain else valid * dtype.type(1 - label_smoothing) * weights[labels]
     even = valid * dtype.type(label_smoothing / classes) if label_smoothing else None
     exps, sums, picked, spread = _exponentials(logits, labels, None if even is None else weights, dtype)
 
-    # A class that cannot be the target must not turn log(0) into nan.
-    picked[hit == 0] = 0
+    if not plain or label_smoothing == 1:
+        picked[np.broadcast_to(hit == 0, picked.shape)] = (
+            0  # a class that cannot be the target must not turn log(0) into nan
+        )
     log_sums = np.log(sums)
     losses = hit * (log_sums - picked)
     if even is not None:
         losses += even * (weights.sum() * log_sums - spread)
-    losses[~valid] = 0
+    if not plain:
+        losses[~valid] = 0
     return losses.astype(logits.dtype, copy=False), (exps, sums, labels, hit, even, weights)
 
 
