@@ -49,15 +49,21 @@ def take_advanced_rows(
     flat = flat_ids(ids)
     out = np.empty((len(flat), *table.shape[1:]), table.dtype)
     loops = loops_over_rows(out.size, table, products, *_present(buffer))
+    owed = _as_matrices(table, buffer, seen, products)
 
     def part(entries: slice) -> None:
         if loops is not None:
-            owed = _as_matrices(table, buffer, seen, products)
             loops.take_advanced_rows(*owed, flat, as_matrix(out), entries.start, entries.stop)
             return
         for piece in _pieces(table, entries):
-            steps = seen.take(flat[piece])
-            out[piece], _ = _advanced(backend, table, buffer, products, steps, flat[piece])
+            rows = flat[piece]
+            (ww, wb, _, _), decays = _factors(table, products, seen.take(rows))
+            w = take_rows(backend, table, rows)
+            if decays:
+                w *= ww
+            if buffer is not None:
+                w += wb * take_rows(backend, buffer, rows)
+            out[piece] = w
 
     each_part(part, len(flat), out.size)
     return out.reshape((*ids.shape, *table.shape[1:]))
@@ -98,29 +104,26 @@ def _late(seen: Array, now: int, ids: Array | None) -> Array:
 def _catch_up(backend: Backend, table: Array, buffer: Array | None, products: Array, seen: Array, late: Array) -> None:
     for piece in _pieces(table, slice(0, len(late))):
         ids = late[piece]
-        table[ids], b = _advanced(backend, table, buffer, products, seen.take(ids), ids)
+        (ww, wb, bw, bb), decays = _factors(table, products, seen.take(ids))
+        w = take_rows(backend, table, ids) if decays else None
         if buffer is not None:
+            b = take_rows(backend, buffer, ids)
+            moved = wb * b
+            b *= bb
+            if w is not None:
+                b += bw * w
             buffer[ids] = b
+        if w is not None:
+            w *= ww
+            table[ids] = w
+        if buffer is not None:
+            add_rows(backend, table, ids, moved, 1.0)
 
 
-def _advanced(
-    backend: Backend, table: Array, buffer: Array | None, products: Array, steps: Array, ids: Array
-) -> tuple[Array, Array | None]:
-    """The rows and their momentum after all steps."""
-    factors = products.take(steps, axis=0).reshape(-1, 4, *(1,) * (table.ndim - 1))
-    ww, wb, bw, bb = (factors[:, i] for i in range(4))
-    w = take_rows(backend, table, ids)
-    if buffer is None:
-        w *= ww
-        return w, None
-    b = take_rows(backend, buffer, ids)
-    moved = wb * b
-    b *= bb
-    if bw.any():
-        b += bw * w
-    w *= ww
-    w += moved
-    return w, b
+def _factors(table: Array, products: Array, steps: Array) -> tuple[Array, bool]:
+    """The entries of the products from some steps to now, ``(4, n, 1...)``, and whether rows do more than move by momentum."""
+    factors = products.take(steps, axis=0).T
+    return factors.reshape(4, -1, *(1,) * (table.ndim - 1)), bool((factors[0] != 1).any() or factors[2].any())
 
 
 def _pieces(table: Array, entries: slice) -> list[slice]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from backends import get_backend
+from backends._numpy import embedding
+from backends._numpy.compiled import compiled
 
 IMPLEMENTATIONS = {"reference on strict": "strict", "reference on NumPy": "cpu", "NumPy": "cpu", "CuPy": "cuda"}
 FOLDERS = {"NumPy": "_numpy", "CuPy": "_cupy"}
@@ -61,3 +63,12 @@ def kernels(request):
 def pair(request):
     """The NumPy kernels and the reference on NumPy, to be compared."""
     return Kernels("NumPy", request.module.TOPIC), Kernels("reference on NumPy", request.module.TOPIC)
+
+
+@pytest.fixture(params=["compiled", "NumPy"])
+def bodies(request, monkeypatch):
+    """NumPy's kernels find any work with rows large enough for compiled loops, or as if there were none, and for threads."""
+    if request.param == "compiled":
+        pytest.importorskip("numba", reason="the compiled bodies need numba")
+    monkeypatch.setattr(embedding, "MUCH", 1)
+    monkeypatch.setattr(embedding, "compiled", compiled if request.param == "compiled" else lambda topic: None)

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends._numpy import embedding as fast
+from backends._numpy.compiled import compiled
+
 TOPIC = "embedding"
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
@@ -143,6 +146,84 @@ def test_half_precision_rows_are_added_in_single_precision(pair):
         assert sums.dtype == np.float16
         np.testing.assert_array_equal(sums, [[4096, 4096]])
         np.testing.assert_array_equal(kernels.scatter_rows(ids, rows, 2), [[4096, 4096], [0, 0]])
+
+
+# ------------------------------------------------------------------ compiled, and in parts
+@pytest.fixture
+def much(bodies, pair):
+    """NumPy's kernels where there is much to do."""
+    return pair[0]
+
+
+PRECISIONS = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (70,), (5, 6, 3), (0, 3)])
+@pytest.mark.parametrize("table", [(9, 4), (9,), (9, 2, 3), (9, 0), (300, 40)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "complex64", "bool"])
+def test_much_is_taken(much, shape, table, dtype):
+    weight = np.random.default_rng(0).standard_normal(table).astype(dtype)
+    ids = np.random.default_rng(1).integers(0, table[0], shape)
+    rows = much.take_rows(weight, ids)
+    assert rows.dtype == weight.dtype
+    assert rows.flags.owndata or rows.base.flags.owndata
+    np.testing.assert_array_equal(rows, weight[ids])
+    rows = fast.take_rows(None, weight, ids)  # a table that may be written, which compiled loops take
+    np.testing.assert_array_equal(rows, weight[ids])
+
+
+@PRECISIONS
+def test_much_is_added(much, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    table, ids = rng.standard_normal((50, 7)).astype(dtype), rng.integers(0, 50, (40, 3))
+    shared = rng.standard_normal((40, 1, 7)).astype(dtype)
+    for rows in (
+        np.broadcast_to(shared, (40, 3, 7)),
+        np.repeat(shared, 3, axis=1),
+        np.repeat(shared, 6, axis=1)[:, ::2],
+    ):
+        found, expected = table.copy(), table.astype(np.float64)
+        fast.add_rows(None, found, ids, rows, -0.1)
+        np.add.at(expected, ids, -0.1 * rows.astype(np.float64))
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * 10)
+        again = table.copy()
+        fast.add_rows(None, again, ids, rows, -0.1)
+        np.testing.assert_array_equal(again, found)
+
+
+@PRECISIONS
+def test_much_is_summed(much, dtype, tolerance):
+    ids, rows = rows_case(200, 900, 7, 0, dtype)
+    unique, sums = much.sum_rows(ids, rows)
+    np.testing.assert_array_equal(unique, np.unique(ids))
+    np.testing.assert_allclose(sums, exact_sums(ids, rows, 200)[unique], rtol=tolerance, atol=tolerance * 10)
+    np.testing.assert_allclose(much.scatter_rows(ids, rows, 200)[unique], sums, rtol=tolerance, atol=tolerance * 10)
+
+
+@PRECISIONS
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_much_in_bags(much, dtype, tolerance, mode):
+    weight, ids, offsets, factors = bags_case(50, 7, [3, 0, 40, 1, 0, 9], dtype=dtype)
+    g = np.random.default_rng(1).standard_normal((6, 7)).astype(dtype)
+    factors = factors if mode == "sum" else None
+    found = bag_and_gradients(much, weight.copy(), ids, offsets, factors, mode, None, g)
+    assert_close(found, torch_bag_and_gradients(weight, ids, offsets, factors, mode, None, g), tolerance)
+
+
+def test_rows_are_not_compiled_where_there_is_little_to_do_or_nothing_to_do_it_with(monkeypatch):
+    asked = []
+    monkeypatch.setattr(fast, "compiled", asked.append)
+    table = np.zeros((300, 300), np.float32)
+    for array, work in ((table, 10), (table.astype(np.float16), 10**6), (table.T[:, ::2], 10**6)):
+        assert fast.loops_over_rows(work, array) is None
+    assert not asked
+    fast.loops_over_rows(10**6, table)
+    assert asked == ["rows"]
+
+
+def test_without_numba_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr("backends._numpy.compiled.find_spec", lambda name: None)
+    assert compiled.__wrapped__("rows") is None
 
 
 # ------------------------------------------------------------------ embedding bag

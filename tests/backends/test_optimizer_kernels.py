@@ -16,23 +16,6 @@ TOPIC = "optimizer"
 STEPS = 4
 
 
-@pytest.fixture
-def numpy_bodies(monkeypatch):
-    """As if numba were not installed, and any work large enough for threads."""
-    monkeypatch.setattr(fast, "MUCH", 1)
-    monkeypatch.setattr(fast, "compiled", lambda topic: None)
-
-
-@pytest.fixture
-def compiled_bodies(monkeypatch):
-    """Any work is large enough for compiled loops and for threads."""
-    pytest.importorskip("numba", reason="the compiled bodies need numba")
-    monkeypatch.setattr(fast, "MUCH", 1)
-
-
-BODIES = ["numpy_bodies", "compiled_bodies"]
-
-
 class Owed:
     """A table whose rows are behind, its kernels, and what they should do."""
 
@@ -107,12 +90,11 @@ def owed(request, kernels):
 MOMENTUM = pytest.mark.parametrize(("momentum", "decays"), [(True, True), (True, False), (False, True)])
 
 
-@pytest.mark.parametrize("bodies", BODIES)
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (20,), (4, 3), (2, 3, 2), (2, 0)])
-@pytest.mark.parametrize("row", [(3,), (), (2, 3), (1,), (0,)])
+@pytest.mark.usefixtures("bodies")
+@pytest.mark.parametrize("shape", [(), (0,), (20,), (4, 3), (2, 0)])
+@pytest.mark.parametrize("row", [(3,), (), (2, 3), (0,)])
 @MOMENTUM
-def test_rows_catch_up_once_and_get_every_gradient(owed, request, bodies, shape, row, momentum, decays):
-    request.getfixturevalue(bodies)
+def test_rows_catch_up_once_and_get_every_gradient(owed, shape, row, momentum, decays):
     case = owed((9, *row), momentum=momentum, decays=decays)
     ids = case.random.integers(0, 9, shape)
     rows = case.random.standard_normal((*shape, *row)).astype(case.dtype)
@@ -121,36 +103,32 @@ def test_rows_catch_up_once_and_get_every_gradient(owed, request, bodies, shape,
     case.check_take(ids)
 
 
-@pytest.mark.parametrize("bodies", BODIES)
+@pytest.mark.usefixtures("bodies")
 @pytest.mark.parametrize("shape", [(9, 3), (1, 1), (5,), (0, 3), (4, 2, 2)])
 @MOMENTUM
-def test_all_rows_catch_up(owed, request, bodies, shape, momentum, decays):
-    request.getfixturevalue(bodies)
+def test_all_rows_catch_up(owed, shape, momentum, decays):
     owed(shape, momentum=momentum, decays=decays).check_advance(None)
 
 
-@pytest.mark.parametrize("bodies", BODIES)
+@pytest.mark.usefixtures("bodies")
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "uint64"])
-def test_ids_of_any_type(owed, request, bodies, dtype):
-    request.getfixturevalue(bodies)
+def test_ids_of_any_type(owed, dtype):
     case = owed((9, 3))
     ids = np.array([[3, 8], [3, 0]], dtype)
     case.check_advance(ids, np.ones((2, 2, 3), case.dtype), (1.0, 1.0))
     case.check_take(ids)
 
 
-@pytest.mark.parametrize("bodies", BODIES)
-def test_a_gradient_shared_by_many_entries_is_a_view(owed, request, bodies):
-    request.getfixturevalue(bodies)
+@pytest.mark.usefixtures("bodies")
+def test_a_gradient_shared_by_many_entries_is_a_view(owed):
     case = owed((9, 3))
     shared = np.broadcast_to(case.random.standard_normal((4, 1, 3)).astype(case.dtype), (4, 5, 3))
     for rows in (shared, np.broadcast_to(shared[:1, :1], (4, 5, 3)), np.repeat(shared, 2, axis=0)[::2]):
         case.check_advance(case.random.integers(0, 9, (4, 5)), rows, (-0.1, 1.0))
 
 
-@pytest.mark.parametrize("bodies", BODIES)
-def test_pieces_do_not_advance_a_row_twice(owed, request, monkeypatch, bodies):
-    request.getfixturevalue(bodies)
+@pytest.mark.usefixtures("bodies")
+def test_pieces_do_not_advance_a_row_twice(owed, monkeypatch):
     for module in ("backends.reference.optimizer", "backends._numpy.optimizer"):
         monkeypatch.setattr(import_module(module), "_PIECE", 6)
     case = owed((9, 3))
@@ -161,9 +139,8 @@ def test_pieces_do_not_advance_a_row_twice(owed, request, monkeypatch, bodies):
     case.check_advance(None)
 
 
-@pytest.mark.parametrize("bodies", BODIES)
-def test_tables_of_any_layout(kernels, request, bodies):
-    request.getfixturevalue(bodies)
+@pytest.mark.usefixtures("bodies")
+def test_tables_of_any_layout(kernels):
     case = Owed(kernels, (9, 4))
     ids, rows = np.array([8, 1, 8]), case.random.standard_normal((3, 4))
     expected = case.expected(ids, rows, (0.5, 2.0))
@@ -177,9 +154,8 @@ def test_tables_of_any_layout(kernels, request, bodies):
         case.check([kernels.backend.to_numpy(a) for a in arrays[:3]], expected)
 
 
-@pytest.mark.parametrize("bodies", BODIES)
-def test_a_row_that_overflowed_does_not_spoil_its_momentum(kernels, request, bodies):
-    request.getfixturevalue(bodies)
+@pytest.mark.usefixtures("bodies")
+def test_a_row_that_overflowed_does_not_spoil_its_momentum(kernels):
     case = Owed(kernels, (3, 2), decays=False)
     case.table[1] = np.inf
     case.seen[:] = 0
@@ -192,17 +168,15 @@ def test_a_row_that_overflowed_does_not_spoil_its_momentum(kernels, request, bod
     case=st.tuples(st.integers(1, 50), st.integers(0, 60), st.integers(1, 9), st.integers(0, 2**32)),
     momentum=st.booleans(),
 )
-def test_compiled_loops_and_numpys_agree(case, momentum):
+def test_compiled_loops_and_numpys_agree(pair, case, momentum):
     pytest.importorskip("numba", reason="the compiled bodies need numba")
-    from tests.backends.conftest import Kernels
-
     vocabulary, n, width, seed = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast, "MUCH", 1)
-        owed = Owed(Kernels("NumPy", TOPIC), (vocabulary, width), np.float32, momentum=momentum, seed=seed)
-        ids = owed.random.integers(0, vocabulary, n)
-        rows = owed.random.standard_normal((n, width)).astype(np.float32)
-        for available in (compiled, lambda topic: None):
+    owed = Owed(pair[0], (vocabulary, width), np.float32, momentum=momentum, seed=seed)
+    ids = owed.random.integers(0, vocabulary, n)
+    rows = owed.random.standard_normal((n, width)).astype(np.float32)
+    for available in (compiled, lambda topic: None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fast, "MUCH", 1)
             patch.setattr(fast, "compiled", available)
             owed.check_advance(ids, rows, (-0.1, 0.9))
             owed.check_take(ids)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framework as fw
+from backends._numpy import embedding
 from framework import nn
 from framework.optim import SGD
 
@@ -19,7 +20,16 @@ OPTIONS = [
     {"momentum": 0.9, "dampening": 0.3},
     {"momentum": 0.5, "nesterov": True, "weight_decay": 0.01},
     {"weight_decay": 0.1, "maximize": True},
+    {"momentum": 0.8, "dampening": 0.5, "weight_decay": 0.2, "maximize": True},
 ]
+
+
+@pytest.fixture(autouse=True, scope="module", params=[embedding.MUCH, 1], ids=["little", "much"])
+def work(request):
+    """The tables here are small: once as they are, and once as if that were much, in compiled loops if there are any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "MUCH", request.param)
+        yield
 
 
 class Pair:
@@ -99,6 +109,8 @@ ACTIONS = {
     "dense": lambda pair: pair.step(lambda rows, table: (table**2).sum()),
     "clip": clip,
     "rate": set_option("lr", 0.05),
+    "no rate": set_option("lr", 0.0),
+    "no decay": set_option("weight_decay", 0.0),
     "decay": set_option("weight_decay", 0.3),
     "scale": scale,
     "write": write_row,
@@ -137,3 +149,27 @@ def test_two_optimizers_may_take_turns():
         pair.optimizer, pair.other = ours[turn], theirs[turn]
         ACTIONS["step"](pair)
     pair.check(pair.layer.weight)
+
+
+@given(turns=st.lists(st.sampled_from([(0,), (1,), (0, 1), ()]), max_size=12), seed=st.integers(0, 99))
+@settings(max_examples=30)
+def test_tables_in_groups_of_their_own_may_skip_steps(turns, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(2, V, D))
+    ours = [nn.Embedding.from_pretrained(fw.asarray(v), freeze=False).weight for v in values]
+    theirs = [torch.tensor(v, requires_grad=True) for v in values]
+    optimizers = [
+        sgd([{"params": [tables[0]], "momentum": 0.9}, {"params": [tables[1]], "lr": 0.02}], lr=0.1, weight_decay=0.1)
+        for sgd, tables in ((SGD, ours), (torch.optim.SGD, theirs))
+    ]
+    for turn in turns:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        for i in turn:
+            ids = rng.integers(0, V, 3)
+            (fw.nn.functional.embedding(fw.asarray(ids), ours[i]) ** 2).sum().backward()
+            (torch.nn.functional.embedding(torch.tensor(ids), theirs[i]) ** 2).sum().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-9, atol=1e-12)
