@@ -24,6 +24,9 @@ class Backend(Library):
     """One array library on one device, with the reference kernels, which a subclass replaces by faster ones."""
 
     random_bits = random.random_bits
+    random_uniform = random.random_uniform
+    random_normal = random.random_normal
+    dropout_forward = random.dropout_forward
 
     check_indices = embedding.check_indices
     take_rows = embedding.take_rows

@@ -29,7 +29,7 @@ Shape = int | tuple[int, ...]
 
 _BLOCK = 4
 _WORDS = 2**64
-_SIGNIFICANT = {2: 11, 4: 24, 8: 53}
+_WIDTHS = (2, 4, 8)
 _lock = threading.Lock()
 
 
@@ -87,12 +87,16 @@ class Generator:
         seed, offset = state
         self._seed, self._offset = _natural("seed", seed, 2**128), _natural("offset", offset, 2**256)
 
-    def bits(self, n: int, device: str | None = None) -> Array:
-        """The next ``n`` words: a raw array ``(n,)`` of uint64 of the device's library."""
+    def reserve(self, n: int) -> tuple[int, int]:
+        """Give out the next ``n`` words, in whole blocks: the stream, and how many blocks of it precede them."""
         with _lock:
             start = self._offset
             self._offset += -(-n // _BLOCK)
-        return backend_for(device).random_bits(self._seed, start, n)
+        return self._seed, start
+
+    def bits(self, n: int, device: str | None = None) -> Array:
+        """The next ``n`` words: a raw array ``(n,)`` of uint64 of the device's library."""
+        return backend_for(device).random_bits(*self.reserve(n), n)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self._seed}, offset={self._offset})"
@@ -137,33 +141,45 @@ def set_state(state: tuple[int, int]) -> None:
 
 
 class _Draw:
-    """One draw, its arguments checked: of what shape and dtype, from which generator, and where it is worked out.
-
-    That is where the result goes, unless the library there has no 64-bit words: then on the host.
-    """
+    """One draw, its arguments checked: of what shape and dtype, from which generator, and where it is worked out."""
 
     def __init__(self, shape: Shape, kind: DType, device: str | None, generator: Generator | None) -> None:
-        self.target = backend_for(device)
-        self.backend = self.target if "uint64" in self.target.dtype_names() else get_backend("cpu")
-        self.width = kind.itemsize
-        self.dtype = self.backend.native_dtype(kind)
+        self.backend = backend_for(device)
+        self.kind = kind
         self.shape = _checked(shape)
         self.size = math.prod(self.shape)
         self.generator = generator or default_generator
 
-    def words(self, n: int) -> Array:
-        return self.generator.bits(n, self.backend.device)
+    def place(self, numbers: int) -> tuple[int, int]:
+        """Where in the stream so many floating numbers are; those below float64 take half a word each."""
+        return self.generator.reserve(numbers if self.kind.itemsize == 8 else (numbers + 1) // 2)
 
     def tensor(self, values: Array) -> Tensor:
-        values = self.backend.xp.reshape(values, self.shape)
+        return make_tensor(self.backend, self.backend.xp.reshape(values, self.shape))  # type: ignore[no-any-return]
+
+
+class _WordDraw(_Draw):
+    """A draw made of words, which goes by the host where the library has no words of 64 bits."""
+
+    def __init__(self, shape: Shape, kind: DType, device: str | None, generator: Generator | None) -> None:
+        super().__init__(shape, kind, device, generator)
+        self.target = self.backend
+        if "uint64" not in self.target.dtype_names():
+            self.backend = get_backend("cpu")
+        self.dtype = self.backend.native_dtype(kind)
+
+    def words(self) -> Array:
+        return self.generator.bits(self.size, self.backend.device)
+
+    def tensor(self, values: Array) -> Tensor:
         if self.target is not self.backend:
             values = move(values, self.backend, self.target)
-        return make_tensor(self.target, values)  # type: ignore[no-any-return]
+        return make_tensor(self.target, self.target.xp.reshape(values, self.shape))  # type: ignore[no-any-return]
 
 
 def _floating(dtype: Any) -> DType:
     kind = np.dtype(get_default_dtype() if dtype is None else dtype)
-    if kind.kind != "f" or kind.itemsize not in _SIGNIFICANT:
+    if kind.kind != "f" or kind.itemsize not in _WIDTHS:
         raise TypeError(f"expected a real floating dtype such as float32, got {kind}")
     return kind
 
@@ -216,18 +232,8 @@ def uniform(
     if not low <= high:
         raise ValueError(f"uniform: low must not be above high, got low={low}, high={high}")
     draw = _Draw(shape, _floating(dtype), device, generator)
-    u = _unit(draw, draw.size)
-    return draw.tensor(u if (low, high) == (0.0, 1.0) else u * (high - low) + low)
-
-
-def _unit(draw: _Draw, n: int) -> Array:
-    """``(n,)`` numbers in [0, 1), multiples of the dtype's epsilon over two: exact, so equal everywhere."""
-    xp, keep = draw.backend.xp, _SIGNIFICANT[draw.width]
-    if draw.width == 8:
-        return xp.astype(draw.words(n) >> (64 - keep), draw.dtype) * 2.0**-keep
-    words = draw.words((n + 1) // 2)
-    halves = xp.stack([(words >> (32 - keep)) & (2**keep - 1), words >> (64 - keep)], axis=1)
-    return (xp.astype(xp.reshape(halves, (-1,)), draw.dtype) * 2.0**-keep)[:n]
+    values = draw.backend.random_uniform(*draw.place(draw.size), draw.size, draw.kind, low, high)
+    return draw.tensor(values)
 
 
 def normal(
@@ -275,11 +281,8 @@ def normal(
     if not std >= 0:
         raise ValueError(f"normal: std must not be negative, got {std}")
     draw = _Draw(shape, _floating(dtype), device, generator)
-    xp, n = draw.backend.xp, draw.size
-    pairs = xp.reshape(_unit(draw, n + n % 2), (-1, 2))
-    radius, angle = xp.sqrt(-2 * xp.log1p(-pairs[:, 0])), 2 * math.pi * pairs[:, 1]
-    z = xp.reshape(xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1), (-1,))[:n]
-    return draw.tensor(z * std + mean)
+    place = draw.place(draw.size + draw.size % 2)
+    return draw.tensor(draw.backend.random_normal(*place, draw.size, draw.kind, mean, std))
 
 
 def integers(
@@ -327,8 +330,8 @@ def integers(
             f"integers: expected {info.min} <= low < high <= {info.max + 1}, the range of {kind}, "
             f"got low={low}, high={high}"
         )
-    draw = _Draw(shape, kind, device, generator)
-    xp, words = draw.backend.xp, draw.words(draw.size)
+    draw = _WordDraw(shape, kind, device, generator)
+    xp, words = draw.backend.xp, draw.words()
     words = words if high - low == _WORDS else words % (high - low)
     wide = draw.backend.native_dtype("uint64" if kind.kind == "u" else "int64")
     return draw.tensor(xp.astype(xp.astype(words, wide) + low, draw.dtype))
@@ -385,8 +388,8 @@ def permutation(n: int, *, device: str | None = None, generator: Generator | Non
     >>> sorted(permutation(5).tolist())
     [0, 1, 2, 3, 4]
     """
-    draw = _Draw(n, np.dtype("int64"), device, generator)
-    order = draw.backend.xp.argsort(draw.words(n), stable=True)
+    draw = _WordDraw(n, np.dtype("int64"), device, generator)
+    order = draw.backend.xp.argsort(draw.words(), stable=True)
     return draw.tensor(draw.backend.xp.astype(order, draw.dtype, copy=False))
 
 

@@ -63,6 +63,9 @@ class NumpyBackend(Backend):
 
     # ---------------------------------------------------------------- kernels
     random_bits = random.random_bits
+    random_uniform = random.random_uniform
+    random_normal = random.random_normal
+    dropout_forward = random.dropout_forward
 
     check_indices = embedding.check_indices
     take_rows = embedding.take_rows

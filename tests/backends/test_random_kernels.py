@@ -93,3 +93,71 @@ def test_results_are_not_shared(kernels):
     before = first.copy()
     kernels.random_bits(2, 0, 8)
     np.testing.assert_array_equal(first, before)
+
+
+# ---------------------------------------------------------------- numbers
+COUNTS = st.integers(0, 40)
+DTYPES = st.sampled_from([np.dtype(name) for name in ("float16", "float32", "float64")])
+# Exact, so that the formula can be written down once more here: 53 bits of a word, or 24 or 11 of each of its halves.
+BITS = {2: 11, 4: 24, 8: 53}
+
+
+def unit(key, counter, n, dtype):
+    words = np.random.Philox(key=key, counter=counter).random_raw(n).tolist()
+    if dtype.itemsize == 8:
+        parts, width = words, 64
+    else:
+        parts, width = [half for word in words for half in (word % 2**32, word >> 32)], 32
+    keep = BITS[dtype.itemsize]
+    return np.array([(part >> width - keep) / 2**keep for part in parts[:n]], dtype)
+
+
+def in_library(kernels, dtype):
+    """Skip where array-api-strict lacks the dtype."""
+    if (
+        dtype.name not in kernels.backend.dtype_names()
+        and dtype.name == "float16"
+        and kernels.backend.device == "strict"
+    ):
+        pytest.skip("array-api-strict has no float16")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@given(key=KEYS, counter=COUNTERS, n=COUNTS)
+def test_uniform_numbers_are_the_high_bits(kernels, dtype, key, counter, n):
+    in_library(kernels, dtype := np.dtype(dtype))
+    found = kernels.random_uniform(key, counter, n, dtype, 0.0, 1.0)
+    expected = unit(key, counter, n, dtype)
+    assert (found.dtype, found.shape) == (dtype, (n,))
+    np.testing.assert_array_equal(found, expected)
+    low, high = -1.5, 2.25
+    moved = kernels.random_uniform(key, counter, n, dtype, low, high)
+    np.testing.assert_array_equal(moved, expected * dtype.type(high - low) + dtype.type(low))
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [("float16", 12), ("float32", 8), ("float64", 8)])
+@given(key=KEYS, counter=COUNTERS, n=COUNTS)
+def test_normal_numbers_are_box_mullers(kernels, dtype, ulps, key, counter, n):
+    in_library(kernels, dtype := np.dtype(dtype))
+    found = kernels.random_normal(key, counter, n, dtype, 0.5, 2.0)
+    u = unit(key, counter, n + n % 2, dtype).astype("float64")
+    z = np.sqrt(-2 * np.log1p(-u[::2])) * np.exp(2j * np.pi * u[1::2])
+    expected = 2 * np.stack([z.real, z.imag], axis=1).reshape(-1)[:n] + 0.5
+    assert (found.dtype, found.shape) == (dtype, (n,))
+    np.testing.assert_allclose(
+        found, expected, atol=2 * ulps * np.finfo(dtype).eps * 2, rtol=ulps * np.finfo(dtype).eps
+    )
+
+
+@pytest.mark.parametrize("p", [1e-300, 2.0**-24, 0.1, 0.5, 0.75, 1 - 2.0**-24, 1.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@given(key=KEYS, counter=COUNTERS, n=COUNTS)
+def test_dropout_zeros_where_the_uniform_is_below(kernels, dtype, p, key, counter, n):
+    x = np.arange(1, n + 1).astype(dtype).reshape(-1, 1)
+    y, mask = kernels.dropout_forward(x, p, key, counter)
+    mask = kernels.backend.to_numpy(mask)
+    kept = unit(key, counter, n, np.dtype("float32")) >= np.float32(p)
+    expected = (kept * np.asarray(0 if p == 1 else 1 / (1 - p), dtype)).astype(dtype).reshape(-1, 1)
+    assert y.dtype == mask.dtype == dtype
+    np.testing.assert_array_equal(mask, expected)
+    np.testing.assert_array_equal(y, x * expected)

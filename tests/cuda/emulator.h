@@ -304,7 +304,17 @@ inline unsigned __float_as_uint(float x) { return reinterpret_bits<unsigned>(x);
 inline float half_to_float(unsigned short bits) { return reinterpret_bits<_Float16>(bits); }
 inline unsigned short float_to_half(float x) { return reinterpret_bits<unsigned short>(static_cast<_Float16>(x)); }
 
+
+// g++ is told not to join products and sums.
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline double __dmul_rn(double x, double y) { return x * y; }
+inline float __fadd_rn(float x, float y) { return x + y; }
+inline double __dadd_rn(double x, double y) { return x + y; }
+
+using std::cos;
 using std::exp;
 using std::log;
+using std::log1p;
+using std::sin;
 using std::sqrt;
 using std::tanh;

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from backends._cupy import recurrent as fast
-from backends.reference import cross_entropy, embedding, normalization, optimizer, recurrent
+from backends._numpy import random as numpy_random
+from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
 from tests.backends.test_recurrent_kernels import CELLS, SHAPES, Case
 from tests.cuda.emulation import EmulatedBackend
 
@@ -296,6 +298,72 @@ def test_random_bits_of_a_captured_step_move_on(gpu, monkeypatch, counter, shift
     assert capture.random_keys == {3}
 
 
+# Lengths around the words that a block of threads draws: 1024, so 2048 numbers of up to 32 bits.
+COUNTS = st.one_of(st.integers(0, 20), st.sampled_from([1023, 1024, 1025, 2047, 2048, 2049, 4097]))
+PLACES = {"key": st.integers(0, 2**128 - 1), "counter": COUNTERS, "n": COUNTS, "dtype": st.sampled_from(FLOATS)}
+
+
+@few
+@given(**PLACES, bounds=st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.1, 0.7), (-3.0, 1000.0)]))
+def test_uniform_numbers_have_the_same_bits(gpu, key, counter, n, dtype, bounds):
+    place = key, counter, n, np.dtype(dtype), *bounds
+    np.testing.assert_array_equal(gpu.random_uniform(*place), random.random_uniform(REFERENCE, *place))
+    assert gpu.random_uniform(*place).dtype == dtype
+
+
+@few
+@given(**PLACES, moments=st.sampled_from([(0.0, 1.0), (2.0, 0.0), (-0.3, 12.5)]))
+def test_normal_numbers(gpu, key, counter, n, dtype, moments):
+    place = key, counter, n, np.dtype(dtype), *moments
+    found, expected = gpu.random_normal(*place), random.random_normal(REFERENCE, *place)
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    # A few units in the last place of the largest number there can be.
+    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps, atol=12.5 * 4 * np.finfo(dtype).eps)
+
+
+@few
+@given(
+    **PLACES,
+    p=st.one_of(st.floats(0, 1, exclude_min=True), st.sampled_from([1.0, 0.5, 2.0**-24, 1 - 2.0**-24, 1e-300])),
+)
+def test_dropout(gpu, key, counter, n, dtype, p):
+    assume(random.scale_of_kept(p) < np.finfo(dtype).max)
+    x = rng(n).uniform(-0.9, 0.9, (n, 1) if n % 2 else (n // 2, 2)).astype(dtype)
+    found = gpu.dropout_forward(x, p, key, counter)
+    for a, e in zip(found, random.dropout_forward(REFERENCE, x, p, key, counter), strict=True):
+        assert a.dtype == e.dtype
+        np.testing.assert_array_equal(a, e)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "complex64", "float32"])
+def test_dropout_of_any_type_and_layout(gpu, dtype):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    x = rng().standard_normal((6, 10)).astype(dtype)[:, ::2]
+    found, expected = (f(x, 0.3, 5, 7) for f in (gpu.dropout_forward, partial(numpy_random.dropout_forward, REFERENCE)))
+    for a, e in zip(found, expected, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_array_equal(a, e)
+    scalar, _ = gpu.dropout_forward(np.asarray(x[0, 0]), 0.5, 5, 7)
+    assert scalar.shape == ()
+
+
+@pytest.mark.parametrize("draw", ["random_uniform", "random_normal", "dropout_forward"])
+@pytest.mark.parametrize("shift", [5, -5])
+def test_numbers_of_a_captured_step_move_on(gpu, monkeypatch, draw, shift):
+    def drawn(counter):
+        if draw == "dropout_forward":
+            return gpu.dropout_forward(np.ones(50, np.float32), 0.5, 3, counter)[1]
+        return getattr(gpu, draw)(3, counter, 50, np.dtype("float32"), 1.0, 2.0)
+
+    expected = drawn(7 + shift)
+    capture = gpu.new_capture()
+    monkeypatch.setattr(gpu, "capture", capture)
+    capture.shift[0] = shift
+    np.testing.assert_array_equal(drawn(7), expected)
+    assert capture.random_keys == {3}
+
+
 # ------------------------------------------------------------------ products
 MATRICES = [
     ((3,), (3,)),
@@ -419,11 +487,13 @@ def test_plans_fit_the_chip():
 
 def test_constants_are_those_of_the_sources():
     from backends._cupy import compiler, embedding, optimizer
+    from backends._cupy import random as draws
 
     assert f"ROWS = {fast._ROWS}, CHUNK = {fast._CHUNK};" in compiler.source("recurrent")
     assert f"__launch_bounds__({fast._MOST_THREADS})" in compiler.source("recurrent")
     assert f"PIECE = {embedding._PIECE};" in compiler.source("embedding")
     assert f"TENSORS = {optimizer._TENSORS};" in compiler.source("optimizer")
+    assert f"THREADS = {draws._THREADS}, WORDS = 4 * THREADS;" in compiler.source("random")
     assert inspect.getsource(fast.rnn_forward)
 
 

@@ -51,6 +51,47 @@ def test_in_place():
     assert set(x.tolist()) <= {0.0, 2.0}
 
 
+def test_in_place_in_a_graph(arrays):
+    x = arrays.make(np.arange(1.0, 9.0), requires_grad=True)
+    held = x * 3 if not arrays.read_only else (x * 3).clone()
+    fw.manual_seed(5)
+    y = functional.dropout(held, 0.5, inplace=True)
+    (y * y).sum().backward()
+    fw.manual_seed(5)
+    mask = functional.dropout(fw.ones((8,)), 0.5).numpy()
+    np.testing.assert_allclose(y.detach().cpu().numpy(), np.arange(3.0, 27.0, 3) * mask)
+    np.testing.assert_allclose(x.grad.cpu().numpy(), 18 * np.arange(1.0, 9.0) * mask**2)
+
+
+def test_gradients_of_gradients(arrays):
+    x = arrays.make(np.arange(1.0, 9.0), requires_grad=True)
+    y = functional.dropout(x * x * x, 0.5)
+    (first,) = fw.autograd.grad(y.sum(), [x], create_graph=True)
+    (second,) = fw.autograd.grad(first.sum(), [x])
+    mask = (y.detach().cpu().numpy() != 0) * 2.0
+    np.testing.assert_allclose(second.cpu().numpy(), 6 * np.arange(1.0, 9.0) * mask)
+
+
+def test_the_graph_keeps_the_mask_alone():
+    x = fw.ones((3, 4)).requires_grad_() * 1
+    y = functional.dropout(x, 0.5)
+    with fw.no_grad():
+        x *= 7  # would raise in backward, were it kept
+    y.sum().backward()
+    assert fw.random.get_state()[1] == 2  # 12 half words are 6 words, in blocks of four
+
+
+def test_one_number(device):
+    y = functional.dropout(fw.asarray(3.0, device=device), 0.5)
+    assert (y.shape, y.device) == ((), device)
+    assert y.item() in (0.0, 6.0)
+
+
+def test_errors_of_a_library_name_the_operation():
+    with pytest.raises(TypeError, match=r"dropout: .*; the arguments were array_api_strict\.int64"):
+        functional.dropout(fw.asarray([1, 2], device="strict"), 0.5)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_locked_dropout_has_one_mask_for_all_time_steps(arrays, batch_first):
     fw.manual_seed(1)

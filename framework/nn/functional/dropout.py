@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from framework.autograd.inplace import write
-from framework.ops.elementwise import multiply
-from framework.random import Generator, uniform
+from framework.ops.dropout import dropout as op
+from framework.random import Generator, default_generator, uniform
 
 
 def check_probability(name: str, p: float) -> None:
@@ -51,8 +52,9 @@ def dropout(
     check_probability("dropout", p)
     if not training or p == 0:
         return input
-    mask = dropout_mask(input.shape, p, input, generator)
-    return write(multiply, input, mask) if inplace else input * mask
+    key, counter = (generator or default_generator).reserve((prod(input.shape) + 1) // 2)
+    options = {"p": float(p), "key": key, "counter": counter}
+    return write(op, input, **options) if inplace else op(input, **options)
 
 
 def locked_dropout(
