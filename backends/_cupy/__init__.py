@@ -212,6 +212,8 @@ class CupyBackend(Backend):
     rms_norm_backward = normalization.rms_norm_backward
 
     sgd_step = optimizer.sgd_step
+    advance_rows = optimizer.advance_rows
+    take_advanced_rows = optimizer.take_advanced_rows
 
     rnn_forward = recurrent.rnn_forward
     rnn_backward = recurrent.rnn_backward

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).parent / "kernels"
+_SHARED = ("common.cuh", "runs.cuh")
 _SHARED_WITHOUT_ASKING = 48 * 1024
 
 SCALARS = {"float32": "float", "float64": "double", "float16": "half", "bfloat16": "bfloat16"}
@@ -24,8 +25,8 @@ Grid = tuple[int, int, int]
 @cache
 def source(file: str) -> str:
     """Return the whole text of a source, what all share included; line numbers in messages are the file's own."""
-    common, own = (_FOLDER / name for name in ("common.cuh", f"{file}.cu"))
-    return "".join(f'#line 1 "{path.name}"\n{path.read_text(encoding="utf-8")}' for path in (common, own))
+    paths = [_FOLDER / name for name in (*_SHARED, f"{file}.cu")]
+    return "".join(f'#line 1 "{path.name}"\n{path.read_text(encoding="utf-8")}' for path in paths)
 
 
 def options(dtype: str) -> tuple[str, ...]:

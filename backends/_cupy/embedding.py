@@ -10,7 +10,9 @@ from backends.reference import embedding as reference
 
 Array = Any
 
-_PIECE = 64
+PIECE = 64
+"""Entries of one key that a warp adds up; see ``runs.cuh``."""
+
 _NOTHING = -1
 _MODES = {"sum": 0, "mean": 1, "max": 2}
 
@@ -46,7 +48,7 @@ def sum_rows(backend: Any, ids: Array, rows: Array) -> tuple[Array, Array]:
     if not supported(rows):
         return reference.sum_rows(backend, ids, rows)
     keys = flat_ids(backend.xp, ids)
-    unique, sums = _sum_by_key(backend, keys, _matrix(backend.xp, keys, rows, rows.shape[-1]))
+    unique, sums = _sum_by_key(backend, keys, matrix(backend.xp, keys, rows, rows.shape[-1]))
     return backend.xp.astype(unique, ids.dtype, copy=False), sums
 
 
@@ -59,13 +61,13 @@ def scatter_rows(backend: Any, ids: Array, rows: Array, size: int) -> Array:
         return reference.scatter_rows(backend, ids, rows, size)
     xp, width = backend.xp, rows.shape[-1]
     keys = flat_ids(xp, ids)
-    rows = _matrix(xp, keys, rows, width)
+    rows = matrix(xp, keys, rows, width)
     if backend.capturing():
         sums = xp.zeros((size, width), dtype=wide(rows))
         _add_atomically(backend, sums, keys, rows, 1.0)
         return xp.astype(sums, rows.dtype, copy=False)
     out = xp.zeros((size, width), dtype=rows.dtype)
-    keys, order = _sorted(xp, keys)
+    keys, order = sorted_keys(xp, keys)
     _sum_runs(backend, keys, order, keys, rows, out)
     return out
 
@@ -77,10 +79,10 @@ def add_rows(backend: Any, table: Array, ids: Array, rows: Array, factor: float)
         return
     xp, size, width = backend.xp, table.shape[0], prod(table.shape[1:])
     keys = flat_ids(xp, ids)
-    rows = _matrix(xp, keys, xp.astype(rows, table.dtype, copy=False), width)
+    rows = matrix(xp, keys, xp.astype(rows, table.dtype, copy=False), width)
     flat = xp.reshape(table, (size, width))
     if not backend.capturing():
-        keys, order = _sorted(xp, keys)
+        keys, order = sorted_keys(xp, keys)
         _sum_runs(backend, keys, order, keys, rows, flat, factor=float(factor))
     elif table.dtype == wide(table):
         _add_atomically(backend, flat, keys, rows, float(factor))
@@ -88,12 +90,13 @@ def add_rows(backend: Any, table: Array, ids: Array, rows: Array, factor: float)
         table += xp.reshape(factor * scatter_rows(backend, keys, rows, size), table.shape)
 
 
-def _matrix(xp: Any, keys: Array, rows: Array, width: int) -> Array:
+def matrix(xp: Any, keys: Array, rows: Array, width: int) -> Array:
+    """Rows ``(n, width)`` for ``keys (n,)``, one after another in memory."""
     return dense(xp.reshape(rows, (keys.shape[0], width)))
 
 
-def _sorted(xp: Any, keys: Array) -> tuple[Array, Array]:
-    """The keys in rising order, and where each was; equal ones in the order they came."""
+def sorted_keys(xp: Any, keys: Array) -> tuple[Array, Array]:
+    """The keys in rising order, and where each was; equal ones in the order they came. CuPy's sort waits for nothing."""
     order = xp.argsort(keys, stable=True)
     return xp.take(keys, order, axis=0), order
 
@@ -118,7 +121,7 @@ def _sum_by_key(
     xp, n = backend.xp, keys.shape[0]
     if not n:
         return xp.empty((0,), dtype=xp.int64), xp.empty((0, rows.shape[1]), dtype=rows.dtype)
-    keys, order = _sorted(xp, keys)
+    keys, order = sorted_keys(xp, keys)
     starts = xp.concat([xp.ones((1,), dtype=xp.bool), keys[1:] != keys[:-1]]) & (keys >= 0)
     target = xp.cumulative_sum(xp.astype(starts, xp.int64)) - 1
     count = int(target[-1]) + 1
@@ -144,7 +147,7 @@ def _sum_runs(
     n, (size, width) = keys.shape[0], out.shape
     if not n or not size:
         return
-    pieces = blocks(n, _PIECE)
+    pieces = blocks(n, PIECE)
     parts = backend.xp.empty((2 * pieces, width), dtype=wide(rows))
     arguments = (keys, order, target, source, factors, winners, rows, out, unique, parts, n, width, size, factor)
     backend.launch("embedding.sum_runs", rows.dtype.name, (blocks(n, 8), 1, 1), (32, 8, 1), arguments)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from backends._cupy import optimizer as owed_rows
 from backends._cupy import recurrent as fast
 from backends._numpy import random as numpy_random
 from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
+from tests.backends.test_optimizer_kernels import Owed
 from tests.backends.test_recurrent_kernels import CELLS, SHAPES, Case
 from tests.cuda.emulation import EmulatedBackend
 
@@ -20,6 +22,18 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3}
 FLOATS = list(TOLERANCE)
 REFERENCE = EmulatedBackend()
 few = settings(max_examples=25)
+
+
+class Emulated:
+    """What tests of kernels expect: a module of them and its backend."""
+
+    module = owed_rows
+
+    def __init__(self, backend):
+        self.backend = backend
+
+    def _send(self, array):
+        return array
 
 
 def rng(seed=0):
@@ -275,6 +289,79 @@ def test_sgd_is_one_launch(gpu):
     assert gpu.launch.log == ["optimizer.sgd_step"]
 
 
+# ------------------------------------------------------------------ rows that are owed steps
+OWED = st.tuples(
+    st.integers(1, 60),
+    st.integers(0, 300),
+    st.sampled_from([(), (3,), (2, 5), (33,), (130,), (0,)]),
+    st.integers(0, 2**32),
+)
+TOGETHER = st.sampled_from([(True, True), (True, False), (False, True)])
+
+
+@few
+@given(case=OWED, dtype=st.sampled_from(["float32", "float64"]), options=TOGETHER)
+def test_rows_that_are_owed_steps(gpu, case, dtype, options):
+    size, n, row, seed = case
+    owed = Owed(Emulated(gpu), (size, *row), np.dtype(dtype).type, *options, seed=seed)
+    # Some rows are named very often: their runs are cut into pieces.
+    ids = (size * owed.random.random((n, 2) if n % 2 else n) ** 3).astype(np.int32)
+    rows = owed.random.standard_normal((*ids.shape, *row)).astype(dtype)
+    owed.check_advance(ids, rows, (-0.5, 0.75))
+    owed.check_advance(ids)
+    owed.check_advance(None)
+    owed.check_take(ids)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_rows_that_are_owed_steps_in_16_bits(gpu, dtype):
+    dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes"), dtype, dtype)).type
+    owed, n = Owed(Emulated(gpu), (9, 5), dtype), 200
+    ids, rows = owed.random.integers(0, 9, n), owed.random.standard_normal((n, 5)).astype(dtype) / 16
+    arrays = owed.on_device()
+    gpu.advance_rows(*arrays, ids, rows.astype(dtype), (-0.5, 0.75))
+    for a, e in zip(arrays, owed.expected(ids, rows.astype(dtype), (-0.5, 0.75))):
+        np.testing.assert_allclose(a.astype(float), e, rtol=0.02, atol=0.02)
+
+
+def test_rows_that_are_owed_steps_are_the_same_each_time(gpu):
+    other = EmulatedBackend()
+    other.launch.falling = not gpu.launch.falling
+    results = []
+    for backend in (gpu, other):
+        owed = Owed(Emulated(backend), (20, 33), np.float32)
+        ids, rows = owed.random.integers(0, 20, 700), owed.random.standard_normal((700, 33)).astype(np.float32)
+        arrays = owed.on_device()
+        backend.advance_rows(*arrays, ids, 1000 * rows, (-0.1, 0.9))
+        results.append(arrays)
+    for a, b in zip(*results):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_rows_owed_by_a_table_of_another_layout(gpu):
+    owed = Owed(Emulated(gpu), (9, 4))
+    ids, rows = np.array([8, 1, 8]), owed.random.standard_normal((3, 4))
+    table, buffer, seen, products = owed.on_device()
+    arrays = np.asfortranarray(table), np.asfortranarray(buffer), seen, products
+    gpu.advance_rows(*arrays, ids, rows, (0.5, 2.0))
+    owed.check(arrays[:3], owed.expected(ids, rows, (0.5, 2.0)))
+
+
+def test_owed_rows_outside_are_not_written(gpu):
+    owed = Owed(Emulated(gpu), (5, 3))
+    outside = np.array([-3, 2, 9, 2**40])
+    gpu.advance_rows(*owed.on_device(), outside, np.ones((4, 3)), (1.0, 1.0))
+    gpu.advance_rows(*owed.on_device(), outside, None, (0.0, 0.0))
+    gpu.take_advanced_rows(*owed.on_device(), outside)
+
+
+def test_a_sparse_step_with_momentum_takes_few_launches(gpu):
+    gpu.launch.log.clear()
+    owed = Owed(Emulated(gpu), (50, 3))
+    gpu.advance_rows(*owed.on_device(), np.arange(40), np.ones((40, 3)), (1.0, 1.0))
+    assert gpu.launch.log == ["optimizer.advance_runs"]
+
+
 # ------------------------------------------------------------------ random numbers
 COUNTERS = st.one_of(st.integers(0, 2**256 - 1), st.integers(2**64 - 3, 2**64 + 3), st.just(2**256 - 1))
 
@@ -491,7 +578,7 @@ def test_constants_are_those_of_the_sources():
 
     assert f"ROWS = {fast._ROWS}, CHUNK = {fast._CHUNK};" in compiler.source("recurrent")
     assert f"__launch_bounds__({fast._MOST_THREADS})" in compiler.source("recurrent")
-    assert f"PIECE = {embedding._PIECE};" in compiler.source("embedding")
+    assert f"PIECE = {embedding.PIECE};" in compiler.source("embedding")
     assert f"TENSORS = {optimizer._TENSORS};" in compiler.source("optimizer")
     assert f"THREADS = {draws._THREADS}, WORDS = 4 * THREADS;" in compiler.source("random")
     assert inspect.getsource(fast.rnn_forward)

@@ -71,11 +71,13 @@ def test_training_gives_what_the_cpu_gives(kind, dropout):
 
 def test_our_kernels_are_the_ones_that_run():
     GPU.launch.log.clear()
-    training("emulated", "LSTM", steps=1)
+    training("emulated", "LSTM", steps=1, dropout=0.5)
+    fw.random.uniform(shape=(3,), device="emulated")
     names = {name.partition(".")[2] for name in GPU.launch.log}
     assert names >= {
         *("check_indices", "take_rows_16", "norm_forward", "lstm_forward_sequence", "cross_entropy_forward"),
-        *("cross_entropy_backward", "lstm_backward_sequence", "norm_backward", "sum_runs", "sgd_step"),
+        *("cross_entropy_backward", "lstm_backward_sequence", "norm_backward", "advance_runs", "advance_rows"),
+        *("sgd_step", "dropout_forward", "random_uniform"),
     }
 
 

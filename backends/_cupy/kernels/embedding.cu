@@ -35,90 +35,46 @@ TAKE_ROWS(16, Bytes16)
 
 // ---------------------------------------------------------------- sums of rows with equal keys
 //
-// Entries come sorted by key; the row of entry e is rows[source ? source[e] : e], times factors[e] if given, and zero
-// in columns whose winner is another entry if winners are given. Runs of equal keys are cut at multiples of PIECE, so
-// that a key which comes very often does not keep one warp busy while all others wait. Order of addition depends on
-// the keys alone: results are the same each time.
-
-const int PIECE = 64;
-
-struct Entries {
+// See runs.cuh. A run's sum goes to row target[i] of out, which has `size` rows, and its key to the same place of
+// `unique` if given. With a factor that is not zero the sums times the factor are added to what `out` holds.
+struct Sums {
   const i64* keys;
-  const i64* order;
-  const i64* source;
-  const A* factors;
-  const i64* winners;
-  const T* rows;
-  i64 n;
+  const i64* target;
+  T* out;
+  i64* unique;
   i64 width;
+  i64 size;
+  double factor;
 
-  __device__ bool begins(i64 i) const { return i == 0 || keys[i - 1] != keys[i]; }
+  __device__ i64 place(i64 entry) const { return clamp(target[entry], size); }
 
-  __device__ A value(i64 i, i64 column) const {
-    i64 entry = order[i];
-    i64 place = (source ? source[entry] : entry) * width + column;
-    if (winners && winners[place] != entry) return 0;
-    A x = get(rows + place);
-    return factors ? x * factors[entry] : x;
+  __device__ void open(i64 entry) const {
+    if (unique) unique[place(entry)] = keys[entry];
   }
+
+  struct Row {
+    T* to;
+    double factor;
+
+    __device__ void put_sum(i64 column, A total) const {
+      put(to + column, factor == 0 ? total : get(to + column) + static_cast<A>(factor) * total);
+    }
+    __device__ void close() const {}
+  };
+
+  __device__ Row row(i64 entry) const { return {out + place(entry) * width, factor}; }
 };
 
-__device__ inline void finish(T* to, A total, double factor) {
-  put(to, factor == 0 ? total : get(to) + static_cast<A>(factor) * total);
-}
-
-// keys, order, target (n,): a run's sum goes to row target[i] of out, which has `size` rows, and its key to the same
-// place of `unique` if given. Runs with negative keys are left out. With a factor that is not zero the sums times the
-// factor are added to what `out` holds.
-// parts (2 * pieces, width): sums of what a run has in a piece, where the run goes on beyond it; first of the run that
-// comes from the piece before, then of the one that begins here. Threads (x: 32 columns at a time, y: entries).
 extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64* target, const i64* source,
                                     const A* factors, const i64* winners, const T* rows, T* out, i64* unique, A* parts,
                                     i64 n, i64 width, i64 size, double factor) {
   Entries entries = {keys, order, source, factors, winners, rows, n, width};
-  i64 begin = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
-  if (begin >= n || keys[begin] < 0) return;
-  bool head = entries.begins(begin);
-  if (!head && begin % PIECE) return;
-  i64 piece = begin / PIECE, limit = (piece + 1) * PIECE < n ? (piece + 1) * PIECE : n, end = begin + 1;
-  while (end < limit && keys[end] == keys[begin]) ++end;
-  i64 place = clamp(target[begin], size);
-  if (head && unique && threadIdx.x == 0) unique[place] = keys[begin];
-  bool whole = head && (end == n || keys[end] != keys[begin]);
-  for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
-    A total = 0;
-    for (i64 i = begin; i < end; ++i) total += entries.value(i, column);
-    if (whole)
-      finish(out + place * width + column, total, factor);
-    else
-      parts[(2 * piece + head) * width + column] = total;
-  }
+  sum_pieces(entries, Sums{keys, target, out, unique, width, size, factor}, parts);
 }
 
-// Adds up the parts of each run that goes on beyond its piece; one block a piece, threads (32 columns, y: parts).
 extern "C" __global__ void join_runs(const i64* keys, const i64* target, const A* parts, T* out, i64 n, i64 width,
                                      i64 size, double factor) {
-  __shared__ A sums[32][33];
-  i64 piece = blockIdx.x, next = (piece + 1) * PIECE;
-  if (next >= n) return;
-  i64 key = keys[next], first = piece * PIECE;
-  bool begins_here = keys[first] != key || first == 0 || keys[first - 1] != key;
-  if (key < 0 || keys[next - 1] != key || !begins_here) return;
-  i64 end = piece + 1;
-  while (end * PIECE < n && keys[end * PIECE] == key) ++end;
-  for (i64 start = 0; start < width; start += 32) {
-    i64 column = start + threadIdx.x;
-    A total = 0;
-    if (column < width)
-      for (i64 i = piece + threadIdx.y; i < end; i += blockDim.y) total += parts[(2 * i + (i == piece)) * width + column];
-    sums[threadIdx.y][threadIdx.x] = total;
-    __syncthreads();
-    if (threadIdx.y == 0 && column < width) {
-      for (int y = 1; y < blockDim.y; ++y) total += sums[y][threadIdx.x];
-      finish(out + clamp(target[next], size) * width + column, total, factor);
-    }
-    __syncthreads();
-  }
+  join_pieces(keys, parts, n, width, Sums{keys, target, out, nullptr, width, size, factor});
 }
 
 // ids (n,), factor * rows (n, width) added to out (size, width) in whichever order the threads come.
