@@ -79,5 +79,12 @@ class Library:
         """Whether operations are being recorded to be repeated, so that nothing may be brought to the host."""
         return False
 
+    def new_transfer(self) -> Any:
+        """What brings batches from the host here beside other work, or None where nothing is to be gained.
+
+        See :class:`backends._cupy.transfer.Transfer`.
+        """
+        return None
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self.device!r}>"

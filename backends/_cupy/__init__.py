@@ -15,6 +15,7 @@ from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
 from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes
+from backends._cupy.transfer import Transfer
 from backends._namespace import Namespace
 
 _INSTALL = "pip install 'framework[cuda12]' or 'framework[cuda13]', whichever CUDA version nvidia-smi names"
@@ -72,6 +73,7 @@ class CupyBackend(Backend):
 
     name = "cuda"
     capture: Capture | None = None
+    _copies: Any = None
 
     def __init__(self, index: int = 0) -> None:
         import array_api_compat.cupy
@@ -144,7 +146,7 @@ class CupyBackend(Backend):
         self._device.synchronize()
         self.mistakes.check()
 
-    # ---------------------------------------------------------------- devices, streams, captured steps
+    # ---------------------------------------------------------------- devices and streams
     def count(self) -> int:
         """How many GPUs there are."""
         return int(self._cupy.cuda.runtime.getDeviceCount())
@@ -169,6 +171,36 @@ class CupyBackend(Backend):
         with self._device:
             return self._cupy.cuda.get_current_stream()
 
+    def order(self, first: Any, then: Any) -> None:
+        """Let what is put into a stream from now on begin after what another one holds now."""
+        then.wait_event(self.record(first))
+
+    def record(self, stream: Any) -> Any:
+        """Note a place in a stream: an event that other streams and the host can wait for."""
+        with self._device:
+            return stream.record(self._cupy.cuda.Event(disable_timing=True))
+
+    # ---------------------------------------------------------------- batches from the host
+    def new_transfer(self) -> Transfer:
+        return Transfer(self)
+
+    def copy_stream(self) -> Any:
+        """The stream in which batches come, one for all."""
+        if self._copies is None:
+            self._copies = self.new_stream()
+        return self._copies
+
+    def pinned(self, size: int) -> np.ndarray[Any, Any]:
+        """Bytes of the host that the GPU fetches by itself."""
+        with self._device:
+            return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
+
+    def copy_pinned(self, source: np.ndarray[Any, Any], out: Array, stream: Any) -> None:
+        """Copy pinned memory into an array, in a stream."""
+        with self._device:
+            out.data.copy_from_host_async(source.ctypes.data, source.nbytes, stream)
+
+    # ---------------------------------------------------------------- captured steps
     def new_capture(self) -> Capture:
         """Begin to capture a step."""
         return Capture(self)

@@ -55,4 +55,4 @@ class Stream:
     def wait(self, other: Stream | None = None) -> None:
         """Let work that is put here from now on begin after what `other` (the stream in use if None) holds now."""
         source = self._backend.current_stream() if other is None else other._stream
-        self._stream.wait_event(source.record())
+        self._backend.order(source, self._stream)

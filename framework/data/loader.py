@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backends import get_backend
+from framework.autograd.graph import make_tensor
 from framework.data.collate import default_collate, default_convert, map_tensors
 from framework.data.dataset import Dataset, IterableDataset
 from framework.data.samplers import BatchSampler, RandomSampler, SequentialSampler, checked_generator, natural
@@ -52,6 +53,9 @@ class DataLoader:
         Called in each worker with its number before it fetches anything.
     multiprocessing_context : {"fork", "forkserver", "spawn"}, optional
         How workers are started. By default forked on Linux, spawned elsewhere and where CuPy is in use.
+    pin_memory : bool
+        Send batches to a GPU through memory that it fetches from by itself, beside its work on earlier ones; with
+        workers one batch ahead. Without a GPU this changes nothing.
 
     Attributes
     ----------
@@ -94,6 +98,7 @@ class DataLoader:
         device: str | None = None,
         worker_init_fn: Callable[[int], Any] | None = None,
         multiprocessing_context: str | None = None,
+        pin_memory: bool = False,
     ) -> None:
         self._is_stream = _is_stream(dataset)
         _check_exclusive(self._is_stream, batch_size, shuffle, sampler, batch_sampler, drop_last)
@@ -105,6 +110,8 @@ class DataLoader:
         self.num_workers = natural("num_workers", num_workers)
         self.prefetch_factor = natural("prefetch_factor", prefetch_factor, least=1)
         self.device = None if device is None else get_backend(device).device
+        _check_flags(pin_memory=pin_memory)
+        self.pin_memory = bool(pin_memory)
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = _start_method(multiprocessing_context)
         generator = checked_generator(generator)
@@ -234,8 +241,11 @@ class DataLoader:
     def _on_device(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Move the batches; with workers one ahead, since asking for it draws no random numbers here."""
         device = self.device or (get_default_device() if self.num_workers else None)
-        moved = batches if device is None else (map_tensors(partial(_move, device), batch) for batch in batches)
-        return _one_ahead(moved) if self.device and self.num_workers else iter(moved)
+        ahead = _one_ahead if self.device and self.num_workers else iter
+        transfer = get_backend(device).new_transfer() if device and self.pin_memory else None
+        if transfer is not None:
+            return _transferred(transfer, device, batches, ahead)
+        return ahead(batches if device is None else (map_tensors(partial(_move, device), batch) for batch in batches))
 
 
 # ------------------------------------------------------------------------------------------------ checks
@@ -253,9 +263,7 @@ def _is_stream(dataset: Any) -> bool:
 def _check_exclusive(
     is_stream: bool, batch_size: Any, shuffle: bool, sampler: Any, batch_sampler: Any, drop_last: bool
 ) -> None:
-    for name, value in (("shuffle", shuffle), ("drop_last", drop_last)):
-        if not isinstance(value, bool | np.bool):
-            raise TypeError(f"{name} must be True or False, got {type(value).__name__} {value!r:.40}")
+    _check_flags(shuffle=shuffle, drop_last=drop_last)
     for name, value in (("sampler", sampler), ("batch_sampler", batch_sampler)):
         if value is not None and not hasattr(value, "__iter__"):
             raise TypeError(f"{name} must be iterable, got {type(value).__name__}")
@@ -267,6 +275,12 @@ def _check_exclusive(
         raise ValueError("batch_sampler excludes batch_size, shuffle, sampler and drop_last: it makes the batches")
     if batch_size is None and drop_last:
         raise ValueError("batch_size=None makes no batches, so drop_last has nothing to drop")
+
+
+def _check_flags(**flags: Any) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool):
+            raise TypeError(f"{name} must be True or False, got {type(value).__name__} {value!r:.40}")
 
 
 def _check_callable(**functions: Any) -> None:
@@ -365,3 +379,31 @@ def _one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
 
 def _move(device: str, value: Any) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
+
+
+def _transferred(
+    transfer: Any, device: Any, batches: Iterator[Any], ahead: Callable[..., Iterator[Any]]
+) -> Iterator[Any]:
+    """The batches on a GPU; each is on its way before it is asked for, and waited for by the GPU, not by the host."""
+    backend = get_backend(device)
+
+    def send(batch: Any) -> tuple[Any, Any]:
+        hosts: list[Any] = []
+        map_tensors(lambda x: hosts.append(x.data) if _on_host(x) else None, batch)
+        arrays, event = transfer.send(hosts)
+        sent = iter(arrays)
+        return map_tensors(
+            lambda x: make_tensor(backend, next(sent)) if _on_host(x) else _move(device, x), batch
+        ), event
+
+    try:
+        for batch, event in ahead(send(batch) for batch in batches):
+            transfer.receive(event)
+            yield batch
+    finally:
+        transfer.close()
+
+
+def _on_host(value: Any) -> bool:
+    """Whether a batch's entry is a tensor of values alone that lies in the host's memory."""
+    return isinstance(value, Tensor) and value.device == "cpu" and not value.requires_grad
