@@ -2,7 +2,7 @@
 
 Memory that the step takes comes from a pool of its own and is never given to anything else, so that the addresses in
 the recording stay right. Before it is recorded the step is rehearsed: it runs for real, but under the rules of a
-recording (no value to the host, products by our own kernel), so that kernels are compiled, buffers exist, and what
+recording (no value to the host, products not by CuPy), so that kernels are compiled, buffers exist, and what
 cannot be recorded is found while an error can still name it.
 """
 
@@ -11,7 +11,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
+
+from backends._cupy import cublas
 
 
 class Capture:
@@ -28,6 +31,8 @@ class Capture:
         The streams that random numbers were drawn from.
     shift : Array
         One int64 that every place in those streams is moved by when the recording is repeated.
+    blas : Cublas or None
+        What multiplies, if it can be had.
     """
 
     def __init__(self, backend: Any) -> None:
@@ -40,6 +45,11 @@ class Capture:
             self._stream = cupy.cuda.Stream(non_blocking=True)
             self.shift = cupy.zeros(1, dtype=cupy.int64)
         self._pool = cupy.cuda.MemoryPool()
+        self.blas = cublas.load()
+        size = cublas.workspace_size(self._device.compute_capability)
+        with self._device:
+            self._workspace = self._pool.malloc(size)
+        self._bind = partial(self.blas.bind, self._stream.ptr, self._workspace.ptr, size) if self.blas else None
         self._graph: Any = None
         self.random_keys: set[int] = set()
 
@@ -51,6 +61,8 @@ class Capture:
             with self._stream, cupy.cuda.using_allocator(self._pool.malloc):
                 self._backend.capture = self
                 try:
+                    if self._bind is not None:
+                        self._bind()
                     yield
                 finally:
                     self._backend.capture = None

@@ -1,4 +1,4 @@
-"""Products of arrays inside captured steps, in which CuPy does not call cuBLAS."""
+"""Products of arrays inside captured steps, in which CuPy does not call cuBLAS: a handle of our own does, or a kernel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def matmul(gpu: Any, x1: Array, x2: Array) -> Array:
     out = xp.zeros((*leading, rows, columns), dtype=x1.dtype)
     if out.size and terms:
         (left, *of_left), (right, *of_right) = _layout(xp, x1, leading), _layout(xp, x2, leading)
-        grid = (blocks(rows, _TILE), blocks(columns, _TILE), prod(leading))
+        shape, batch, blas = (rows, columns, terms), prod(leading), gpu.capture.blas
+        layouts = ((gpu.address(x), *strides) for x, strides in ((left, of_left), (right, of_right)))
+        if blas is not None and blas.multiply(x1.dtype.name, *layouts, gpu.address(out), shape, batch):
+            return out
+        grid = (blocks(rows, _TILE), blocks(columns, _TILE), batch)
         arguments = (left, right, out, rows, columns, terms, *of_left, *of_right)
         gpu.launch("products.matmul", x1.dtype.name, grid, (16, 16, 1), arguments)
     return out

@@ -199,6 +199,8 @@ class EmulatedCapture:
     What is drawn at random must come from the place that the step was recorded at, moved by the shift.
     """
 
+    blas = None
+
     def __init__(self, backend):
         self.backend = backend
         self.shift = np.zeros(1, np.int64)
