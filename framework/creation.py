@@ -159,7 +159,7 @@ def arange(
     if not step:
         raise ValueError("arange: step must not be 0")
     if dtype is None:
-        whole = all(isinstance(value, int | np.integer) for value in (start, stop or 0, step))
+        whole = all(isinstance(value, int | np.integer) for value in (start, step, 0 if stop is None else stop))
         dtype = np.dtype("int64") if whole else get_default_dtype()
     data = backend.xp.arange(start, stop, step, dtype=backend.native_dtype(dtype))
     return make_tensor(backend, data)  # type: ignore[no-any-return]

@@ -1,4 +1,9 @@
-"""Dtypes: NumPy's dtype objects on every backend, and the defaults for new tensors."""
+"""Dtypes, NumPy's on every backend, and the defaults for new tensors.
+
+The names are NumPy's own: ``framework.float32`` is ``numpy.float32``, a class that stands for a dtype and equals
+the ``numpy.dtype`` object that a tensor's ``dtype`` is. Not the objects themselves, for
+``numpy.dtype("float64") == None`` is true, and code that compares dtypes comes upon None.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +14,15 @@ import numpy as np
 
 DType = np.dtype[Any]
 
-bool = np.dtype("bool")
-int8, int16, int32, int64 = (np.dtype(name) for name in ("int8", "int16", "int32", "int64"))
-uint8, uint16, uint32, uint64 = (np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64"))
-float16, float32, float64 = (np.dtype(name) for name in ("float16", "float32", "float64"))
-complex64, complex128 = (np.dtype(name) for name in ("complex64", "complex128"))
+bool = np.bool
+int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
+uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
+float16, float32, float64 = np.float16, np.float32, np.float64
+complex64, complex128 = np.complex64, np.complex128
 
 
 class _Default:
-    floating: DType = float32
+    floating: DType = np.dtype(float32)
 
 
 _default = _Default()
@@ -52,5 +57,5 @@ def default_for(dtype: DType, *, from_python: builtins.bool) -> DType:
     if not from_python or dtype.kind not in "fc":
         return dtype
     if dtype.kind == "c":
-        return complex128 if _default.floating == float64 else complex64
+        return np.dtype(complex128 if _default.floating == float64 else complex64)
     return _default.floating

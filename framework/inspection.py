@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import available
-from framework.autograd.graph import Variable
 from framework.devices import backend_for, get_default_device
 from framework.dtypes import DType, default_for, get_default_dtype
 
@@ -39,7 +38,8 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 
 
 def _dtype_or_number(x: Any) -> Any:
-    return x.dtype if isinstance(x, Variable) or hasattr(x, "dtype") else x
+    # The class numpy.float32 stands for a dtype, but has its instances' attribute ``dtype``, too.
+    return x.dtype if hasattr(x, "dtype") and not isinstance(x, type) else x
 
 
 def result_type(*arrays_and_dtypes: Any) -> DType:

@@ -59,7 +59,8 @@ def _vector_norm_rule(xp: Any, g: Array, y: Array, x: Array, axis: Axis, keepdim
         return g * reached / xp.sum(reached, axis=axis, keepdims=True) * xp.sign(x)
     ratio = xp.abs(x) / xp.where(y == 0, xp.ones_like(y), y)
     ratio = xp.where(ratio == 0, xp.ones_like(ratio), ratio)
-    return g * ratio ** (ord - 1) * xp.sign(x)
+    # With a negative exponent one zero makes the norm 0, whatever the other entries are.
+    return xp.where(y == 0, xp.zeros_like(g), g) * ratio ** (ord - 1) * xp.sign(x)
 
 
 vector_norm.defvjp(_vector_norm_rule)

@@ -83,14 +83,15 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Array:
 def _pow_base(xp: Any, g: Array, x1: Array, x2: Any) -> Array:
     if isinstance(x2, int | float | complex):
         return xp.zeros_like(g) if x2 == 0 else g * x2 * x1 ** (x2 - 1)
-    zero = x2 == 0
+    # x1**-1 is infinite at 0 and NaN at NaN, 0 times it must be 0. Elsewhere it stays: its derivative in x2 counts.
+    zero = xp.logical_and(x2 == 0, xp.logical_not(xp.abs(x1) > 0))
     return g * x2 * xp.pow(x1, xp.where(zero, xp.ones_like(x2), x2) - 1)
 
 
 def _pow_exponent(xp: Any, g: Array, y: Array, x1: Any, x2: Array) -> Array:
     if isinstance(x1, int | float | complex):
         return g * y * _log_of_number(x1, xp.isdtype(y.dtype, "complex floating"))
-    zero = x1 == 0
+    zero = xp.logical_and(x1 == 0, xp.isfinite(y))
     return g * xp.where(zero, xp.zeros_like(y), y * xp.log(xp.where(zero, xp.ones_like(x1), x1)))
 
 
@@ -240,9 +241,16 @@ def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Array:
     return xp.logaddexp(x1, x2)
 
 
+def _share_of_sum(xp: Any, g: Array, y: Array, x: Any, other: Any) -> Array:
+    """``exp(x - y)``; where both are infinite it is the whole, or a half if the other is so too."""
+    whole, zero = x == y, xp.zeros_like(y)
+    less = xp.where(whole, xp.where(other == y, zero + math.log(2), zero), y)
+    return g * xp.exp(xp.where(whole, zero, x) - less)
+
+
 logaddexp.defvjp(
-    lambda xp, g, y, x1: g * xp.exp(xp.where(x1 == y, 0 * y, x1 - y)),
-    lambda xp, g, y, x2: g * xp.exp(xp.where(x2 == y, 0 * y, x2 - y)),
+    lambda xp, g, y, x1, x2: _share_of_sum(xp, g, y, x1, x2),
+    lambda xp, g, y, x1, x2: _share_of_sum(xp, g, y, x2, x1),
 )
 
 # ------------------------------------------------------------------------------------------ trigonometry
@@ -304,13 +312,19 @@ atan.defvjp(lambda xp, g, x: g / (1 + x * x))
 
 @primitive
 def atan2(xp: Any, x1: Array, x2: Array, /) -> Array:
-    """Angle of the point ``(x2, x1)``, in radians."""
+    """Angle of the point ``(x2, x1)``, in radians; the gradient at the origin is 0."""
     return xp.atan2(x1, x2)
 
 
+def _nonzero_square(xp: Any, x1: Any, x2: Any) -> Array:
+    """The squared distance from the origin, 1 at the origin."""
+    square = x1 * x1 + x2 * x2
+    return xp.where(square == 0, xp.ones_like(square), square)
+
+
 atan2.defvjp(
-    lambda xp, g, x1, x2: g * x2 / (x1 * x1 + x2 * x2),
-    lambda xp, g, x1, x2: -g * x1 / (x1 * x1 + x2 * x2),
+    lambda xp, g, x1, x2: g * x2 / _nonzero_square(xp, x1, x2),
+    lambda xp, g, x1, x2: -g * x1 / _nonzero_square(xp, x1, x2),
 )
 
 
@@ -382,9 +396,9 @@ atanh.defvjp(lambda xp, g, x: g / (1 - x * x))
 # ----------------------------------------------------------------------- choosing, bounding and rounding
 
 
-def _first_share(xp: Any, g: Array, x1: Any, x2: Any, chosen: Array) -> Array:
-    """The gradient where the argument was chosen, half of it where both are equal."""
-    return g * (xp.astype(chosen, g.dtype) + 0.5 * xp.astype(xp.equal(x1, x2), g.dtype))
+def _share(xp: Any, g: Array, x1: Any, x2: Any, other: Array) -> Array:
+    """The gradient where not the other was chosen (so with a NaN, too), half of it where both are equal."""
+    return g * (1 - xp.astype(other, g.dtype) - 0.5 * xp.astype(xp.equal(x1, x2), g.dtype))
 
 
 @primitive
@@ -394,8 +408,8 @@ def maximum(xp: Any, x1: Array, x2: Array, /) -> Array:
 
 
 maximum.defvjp(
-    lambda xp, g, x1, x2: _first_share(xp, g, x1, x2, xp.greater(x1, x2)),
-    lambda xp, g, x1, x2: _first_share(xp, g, x1, x2, xp.greater(x2, x1)),
+    lambda xp, g, x1, x2: _share(xp, g, x1, x2, xp.less(x1, x2)),
+    lambda xp, g, x1, x2: _share(xp, g, x1, x2, xp.less(x2, x1)),
 )
 
 
@@ -406,8 +420,8 @@ def minimum(xp: Any, x1: Array, x2: Array, /) -> Array:
 
 
 minimum.defvjp(
-    lambda xp, g, x1, x2: _first_share(xp, g, x1, x2, xp.less(x1, x2)),
-    lambda xp, g, x1, x2: _first_share(xp, g, x1, x2, xp.less(x2, x1)),
+    lambda xp, g, x1, x2: _share(xp, g, x1, x2, xp.greater(x1, x2)),
+    lambda xp, g, x1, x2: _share(xp, g, x1, x2, xp.greater(x2, x1)),
 )
 
 

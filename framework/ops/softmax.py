@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from framework.autograd.primitive import primitive
-from framework.ops.reduction import peak
 
 Array = Any
+
+
+def _shifted(xp: Any, x: Array, axis: int) -> Array:
+    """``x`` less its largest entry, so that exp cannot overflow; NaN where that is infinite."""
+    return xp.positive(x) if 0 in x.shape else x - xp.max(x, axis=axis, keepdims=True)
 
 
 @primitive
@@ -20,7 +24,7 @@ def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     >>> fw.softmax(fw.asarray([0.0, 0.0, 1000.0, 1000.0]))
     Tensor([0. , 0. , 0.5, 0.5])
     """
-    e = xp.exp(x - peak(xp, x, axis))
+    e = xp.exp(_shifted(xp, x, axis))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
@@ -37,7 +41,7 @@ def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     >>> fw.log_softmax(fw.asarray([0.0, 1000.0]))
     Tensor([-1000.,     0.])
     """
-    shifted = x - peak(xp, x, axis)
+    shifted = _shifted(xp, x, axis)
     if 0 in x.shape:
         return shifted
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))

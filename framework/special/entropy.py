@@ -16,8 +16,8 @@ def _where_not(xp: Any, condition: Array, x: Array) -> Array:
 
 
 def _quotient(xp: Any, x1: Array, x2: Array) -> Array:
-    """``x1 / x2``, and 0 wherever ``x1`` is."""
-    return x1 / _where_not(xp, x1 == 0, x2)
+    """``x1 / x2``, and 0 where both are 0."""
+    return x1 / _where_not(xp, xp.logical_and(x1 == 0, x2 == 0), x2)
 
 
 @primitive

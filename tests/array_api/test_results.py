@@ -385,6 +385,18 @@ def test_dtype_functions(first, second):
     assert fw.isdtype(a, (b, "bool")) == strict.isdtype(sa, (sb, "bool"))
 
 
+@pytest.mark.parametrize("name", ANY)
+def test_a_dtype_equals_what_names_it_and_nothing_else(name):
+    dtype = getattr(fw, name)
+    x = fw.zeros(2, dtype=dtype)
+    assert x.dtype == dtype == np.dtype(name)
+    assert x.dtype == name
+    assert dtype != None  # noqa: E711
+    assert fw.can_cast(dtype, "complex128")
+    assert fw.can_cast(x, dtype)
+    assert fw.result_type(dtype, x, x.dtype) == dtype
+
+
 @pytest.mark.parametrize("name", REAL + COMPLEX)
 def test_finfo(name):
     ours, theirs = fw.finfo(getattr(fw, name)), strict.finfo(getattr(strict, name))
@@ -420,6 +432,13 @@ def test_iinfo(name):
 )
 def test_creation(call):
     same(call)
+
+
+@pytest.mark.parametrize("arguments", [(0.0,), (0, 0.0), (0, 3, 1.0), (2, 0.0, -1)])
+def test_one_float_makes_a_range_of_floats(arguments):
+    x = fw.arange(*arguments)
+    assert x.dtype == fw.float32
+    assert x.tolist() == np.arange(*arguments).tolist()
 
 
 @given(data=st.data())

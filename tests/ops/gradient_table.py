@@ -179,6 +179,8 @@ BINARY = [
     row("pow", cplx(3), call=lambda xp, x: xp.pow(2.5, x), variant="scalar-base-complex"),
     row("pow", cplx(3), call=lambda xp, x: xp.pow(1j - 2, x), variant="complex-scalar-base"),
     row("pow", fixed([0.5, 2.0]), call=lambda xp, x: xp.pow(0.0, x), torch=False, variant="scalar-base-0"),
+    # PyTorch takes no part of the second derivative that comes through both arguments where the exponent is 0.
+    row("pow", positive(3), fixed([0.0, 0.0, 1.0]), torch=False, variant="exponents-0"),
     row(
         "pow",
         fixed([0.0, -1.5]),

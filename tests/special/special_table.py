@@ -86,6 +86,7 @@ TWO = [
         )
         for left, right in (((2, 3), (2, 3)), ((3,), (4, 2, 1)), ((2, 1), (3,)), ((), (2,)), ((0, 3), (3,)))
     ],
+    *[special(name, fixed([0.0, 0.0]), positive(2), variant="zero") for name in ("xlogy", "xlog1py")],
     special("xlogy", positive(2, 3), call=lambda f, x: f(2.0, x), variant="number"),
     special("xlogy", positive(2, 3), call=lambda f, x: f(x, 2.0), variant="number-second"),
     special("xlog1py", positive(2, 3), call=lambda f, x: f(2.0, x), variant="number"),
