@@ -1,4 +1,4 @@
-"""Linear algebra: the Array API's extension, with gradients of any order, real and complex.
+"""Linear algebra: the Array API's extension and least squares, with gradients of any order, real and complex.
 
 All functions take stacks of matrices, in the last two axes.
 
@@ -27,9 +27,11 @@ from framework.linalg.products import diagonal as diagonal
 from framework.linalg.products import matrix_power as matrix_power
 from framework.linalg.products import outer as outer
 from framework.linalg.products import trace as trace
+from framework.linalg.solvers import LstsqResult as LstsqResult
 from framework.linalg.solvers import SlogdetResult as SlogdetResult
 from framework.linalg.solvers import det as det
 from framework.linalg.solvers import inv as inv
+from framework.linalg.solvers import lstsq as lstsq
 from framework.linalg.solvers import pinv as pinv
 from framework.linalg.solvers import slogdet as slogdet
 from framework.linalg.solvers import solve as solve

@@ -355,7 +355,8 @@ def _phases(xp: Any, turn: Array, row: Array, unused: Array) -> Any:
     """
     if not xp.isdtype(turn.dtype, "complex floating"):
         return 0.0
-    row = xp.where(row <= xp.finfo(row.dtype).eps * row[..., :1], xp.zeros_like(row), row)
+    largest = row[..., : min(1, row.shape[-1])]
+    row = xp.where(row <= xp.finfo(row.dtype).eps * largest, xp.zeros_like(row), row)
     return _divide(xp, xp.linalg.diagonal(turn)[..., None, :], 2 * row, unused)
 
 

@@ -6,10 +6,22 @@ from typing import Any, NamedTuple
 
 from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
-from framework.linalg.decompositions import adjoint
+from framework.linalg.decompositions import adjoint, svdvals
+from framework.linalg.norms import matrix_rank
+from framework.ops.elementwise import real
+from framework.ops.linear import matmul, vecdot
 from framework.ops.reduction import leave_one_out
 
 Array = Any
+
+
+class LstsqResult(NamedTuple):
+    """A solution, its sums of squared residuals, and the rank and singular values of the matrix."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
 
 
 class SlogdetResult(NamedTuple):
@@ -137,6 +149,53 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Any:
     Tensor([[0.5, 0. ]])
     """
     return _pinv(x, rtol=rtol.data if isinstance(rtol, Variable) else rtol)
+
+
+def lstsq(a: Any, b: Any, /, *, rtol: Any = None) -> LstsqResult:
+    """Least-squares solution ``x`` of ``a @ x = b``, the shortest one where there are several.
+
+    Parameters
+    ----------
+    a : (..., m, n) Tensor
+        Matrices with more rows than columns or fewer, real or complex floating.
+    b : (m,) or (..., m, k) Tensor
+        One vector, or matrices of k columns each; the axes before them broadcast.
+    rtol : float or (...) Tensor, optional
+        Singular values below ``rtol`` times the largest count as zero; ``max(m, n) * eps`` by default.
+
+    Returns
+    -------
+    LstsqResult
+        ``solution`` (..., n) or (..., n, k); ``residuals`` (...) or (..., k), the sums of ``abs(b - a @ x)**2``, also where
+        NumPy leaves them out; ``rank`` (...), integers; ``singular_values`` (..., min(m, n)). The gradients
+        suppose that the rank does not change; none flows through the rank.
+
+    Raises
+    ------
+    ValueError
+        If ``a`` and ``b`` differ in their rows.
+
+    Examples
+    --------
+    A line through three points:
+
+    >>> import framework as fw
+    >>> a = fw.asarray([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> fw.round(fw.linalg.lstsq(a, fw.asarray([1.0, 3.0, 5.0])).solution)
+    Tensor([1., 2.])
+    """
+    vector = b.ndim == 1
+    columns = b[:, None] if vector else b
+    if a.ndim < 2 or columns.ndim < 2 or columns.shape[-2] != a.shape[-2]:
+        raise ValueError(
+            f"lstsq: expected a (..., m, n) and b (m,) or (..., m, k), got the shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    solution = matmul(pinv(a, rtol=rtol), columns)
+    misfit = columns - matmul(a, solution)
+    residuals = real(vecdot(misfit, misfit, axis=-2))
+    if vector:
+        solution, residuals = solution[..., 0], residuals[..., 0]
+    return LstsqResult(solution, residuals, matrix_rank(a, rtol=rtol), svdvals(a))
 
 
 @primitive

@@ -104,7 +104,24 @@ def qr_complement(xp: Any, function: Call, x: Any) -> Any:
     return r, q[..., :, : r.shape[-1]], rest @ adjoint(xp, rest)
 
 
+def spread_or_real(*shape: int) -> Sampler:
+    return spread(*shape) if len(shape) > 1 else real(*shape)
+
+
+def least_squares(xp: Any, function: Call, a: Any, b: Any) -> Any:
+    found = function(a, b)
+    return found.solution, found.residuals, found.singular_values
+
+
 # ---------------------------------------------------------------- rows
+def _torch_lstsq(t: Any, a: Any, b: Any) -> Any:
+    """PyTorch takes no vectors, and its residuals no gradient."""
+    columns = b[:, None] if b.ndim == 1 else b
+    x = t.linalg.lstsq(a, columns).solution
+    residuals = t.sum(t.abs(columns - a @ x) ** 2, dim=-2)
+    return (x[..., 0], residuals[..., 0], t.linalg.svdvals(a)) if b.ndim == 1 else (x, residuals, t.linalg.svdvals(a))
+
+
 def _torch_norm(**kwargs: Any) -> Any:
     return lambda t, x: t.linalg.vector_norm(x, **kwargs)
 
@@ -124,6 +141,24 @@ SOLVERS = [
     *both("solve", (3, 3), (3, 0)),
     *[r for shape in ((3, 2), (2, 3), (3, 3), (2, 3, 2), (1, 4), (0, 2, 3)) for r in both("pinv", shape)],
     linalg("pinv", spread(3, 3), variant="rtol", rtol=1e-3),
+    *[
+        r
+        for a, b in (((4, 2), (4,)), ((4, 2), (4, 3)), ((2, 4), (2,)), ((2, 4), (2, 3)), ((3, 3), (3, 2)))
+        for r in both("lstsq", a, b, sampler=spread_or_real, call=least_squares, torch=_torch_lstsq)
+    ],
+    *[
+        r
+        for a, b in (((2, 4, 2), (3, 1, 4, 2)), ((2, 2, 4), (2,)), ((0, 3, 2), (3,)), ((3, 2), (3, 0)), ((0, 2), (0,)))
+        for r in both("lstsq", a, b, sampler=spread_or_real, call=least_squares, torch=False)
+    ],
+    linalg(
+        "lstsq",
+        spread(3, 2),
+        real(3),
+        call=lambda xp, f, a, b: f(xp.concat([a, a], axis=1), b).solution,
+        torch=False,
+        variant="rank-2-of-4",
+    ),
 ]
 
 DECOMPOSITIONS = [

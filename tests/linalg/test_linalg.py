@@ -220,6 +220,38 @@ def test_gradients_of_hermitian_matrices_are_hermitian(device, name):
     np.testing.assert_allclose(g, g.conj().T, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(5, 2), (2, 5), (3, 3), (4, 1)])
+@pytest.mark.parametrize("columns", [(), (1,), (3,)])
+def test_least_squares_are_numpys(device, shape, columns):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=shape), rng.normal(size=(shape[0], *columns))
+    ours = fw.linalg.lstsq(fw.asarray(a, device=device), fw.asarray(b, device=device))
+    x, residuals, rank, s = np.linalg.lstsq(a, b)
+    np.testing.assert_allclose(ours.solution.numpy(), x, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(ours.singular_values.numpy(), s, rtol=1e-12)
+    assert ours.rank.item() == rank
+    assert ours.residuals.shape == columns
+    if residuals.size:
+        np.testing.assert_allclose(ours.residuals.numpy(), residuals.reshape(columns), rtol=1e-12)
+    else:
+        np.testing.assert_allclose(ours.residuals.numpy(), 0, atol=1e-20)
+
+
+def test_the_shortest_solution_of_a_matrix_that_lacks_rank(device):
+    a, b = np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]), np.array([1.0, 2.0, 6.0])
+    found = fw.linalg.lstsq(fw.asarray(a, device=device), fw.asarray(b, device=device))
+    np.testing.assert_allclose(found.solution.numpy(), [1.5, 1.5])
+    assert (found.rank.item(), found.residuals.item()) == (1, pytest.approx(14.0))
+    nearly = fw.asarray(a + np.array([[1e-6, 0], [0, 0], [0, 0]]), device=device)
+    assert [fw.linalg.lstsq(nearly, fw.asarray(b, device=device), rtol=r).rank.item() for r in (None, 1e-3)] == [2, 1]
+
+
+@pytest.mark.parametrize(("a", "b"), [((3, 2), (2,)), ((3, 2), (2, 3)), ((3,), (3,)), ((3, 2), ())])
+def test_least_squares_of_arguments_that_do_not_fit(a, b):
+    with pytest.raises(ValueError, match=r"lstsq: expected a \(..., m, n\) and b \(m,\) or"):
+        fw.linalg.lstsq(fw.ones(a), fw.ones(b))
+
+
 def test_signs_and_ranks_are_constants(device):
     x = leaf(np.eye(2), device)
     assert not fw.linalg.matrix_rank(x).requires_grad
