@@ -201,6 +201,31 @@ def test_programs_that_write_have_the_right_gradients_or_raise(program, leaves):
     assert slope == pytest.approx(_slope(program, arrays, directions), rel=1e-5, abs=1e-5)
 
 
+@given(program=programs(VIEWS, WRITES, ALONE, BINARY, WRITES), leaves=leaves)
+@settings(max_examples=100)
+def test_programs_that_write_have_pytorchs_gradients_or_raise(program, leaves):
+    """Where PyTorch raises, the test above tells whether we are right not to."""
+    arrays = starting_values(leaves)
+    program = [step for step in program if step[0] != "constant"]
+    _, program = run(run(program, compat, theirs(arrays))[1], fw, ours(arrays))
+    at, there = ours(arrays), theirs(arrays)
+    values, _ = run(program, fw, at)
+    expected, possible = run(program, compat, there)
+    assume(possible == program)
+    for a, b in zip_longest(values, expected):
+        assert_close(a, b)
+    try:
+        grads = fw.autograd.grad(total(values), at, allow_unused=True)
+    except RuntimeError as error:
+        assert "overwritten in place" in str(error)  # noqa: PT017
+        return
+    with suppress(RuntimeError):
+        expected = torch.autograd.grad(total(expected), there, allow_unused=True)
+        assume(tame(values) and tame(g for g in expected if g is not None))
+        for a, b in zip_longest(grads, expected):
+            assert_close(a, b)
+
+
 def _slope(program, arrays, directions, h=1e-6):
     """The derivative of a program's total in one direction, by central differences."""
     ends = [[a + s * h * d for a, d in zip(arrays, directions)] for s in (1, -1)]
