@@ -52,15 +52,15 @@ def _replayed(states: Sequence[Any]) -> Iterator[None]:
             set_(state)
 
 
-def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
-    """Call ``function(*args)`` keeping only its inputs for the gradient; what is inside is computed again then.
+def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``function(*args, **kwargs)`` keeping only its inputs for the gradient; what is inside is computed again then.
 
     Parameters
     ----------
     function : callable
         From tensors (or trees) to a tensor or tree; tensors that it reads from outside get their gradients too.
         It must compute the same again: random numbers of the framework are replayed.
-    *args : Tensor, tree, or anything else
+    *args, **kwargs : Tensor, tree, or anything else
         Its arguments.
 
     Returns
@@ -77,11 +77,13 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     True
     """
     if not mode.grad:
-        return function(*args)
-    flat = leaves(args)
+        return function(*args, **kwargs)
+    arguments = (args, kwargs)
+    flat = leaves(arguments)
 
     def run(values: Sequence[Any]) -> Any:
-        return function(*rebuild(args, iter(values)))
+        args, kwargs = rebuild(arguments, iter(values))
+        return function(*args, **kwargs)
 
     states = [get() for get, _ in _states]
     started = next_seq()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from threading import Lock
 from typing import Any
@@ -11,6 +10,7 @@ from framework.autograd.engine import accumulate, propagate
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.modes import set_grad_enabled
 from framework.autograd.rows import RowSparse
+from framework.autograd.tree import aligned, leaves, places, rebuild
 
 _accumulating = Lock()
 """Held while gradients are added to leaves, which threads may share."""
@@ -60,10 +60,11 @@ def grad(
 
     Parameters
     ----------
-    outputs, inputs : Tensor or sequence of Tensor
-        What to differentiate, and with respect to what; inputs may be leaves or results.
-    grad_outputs : Tensor or sequence of Tensor, optional
-        The gradient to start from for each output; ones for an output of a single element.
+    outputs, inputs : Tensor, or tree of tensors
+        What to differentiate, and with respect to what; inputs may be leaves or results. A tree is made of nested tuples,
+        lists and dicts.
+    grad_outputs : Tensor or tree of tensors, optional
+        The gradient to start from for each output; ones where it is None, for an output of a single real element.
     retain_graph : bool, optional
         Keep the graph; by default as ``create_graph``.
     create_graph : bool
@@ -73,13 +74,15 @@ def grad(
 
     Returns
     -------
-    tuple of Tensor
-        One gradient for each input.
+    tuple
+        One gradient for each input; a dict of inputs gives a dict, and what is nested keeps its structure.
 
     Raises
     ------
     RuntimeError
         If an output was not recorded, or an input is not part of the graph.
+    ValueError
+        If ``grad_outputs`` are not as the outputs in structure and shape, or missing where they are needed.
 
     Examples
     --------
@@ -89,14 +92,17 @@ def grad(
     >>> g.item(), fw.autograd.grad(g, x)[0].item()
     (27.0, 18.0)
     """
-    outs, ins = _as_tuple(outputs), _as_tuple(inputs)
-    seeds = (None,) * len(outs) if grad_outputs is None else _as_tuple(grad_outputs)
-    if len(seeds) != len(outs):
-        raise ValueError(f"grad: expected {len(outs)} grad_outputs, one for each output, got {len(seeds)}")
-    for i, x in enumerate(ins):
-        if not isinstance(x, Variable) or not x.requires_grad:
+    ins = leaves(inputs)
+    outs = leaves(outputs)
+    seeds = [None] * len(outs) if grad_outputs is None else _seeds(outputs, grad_outputs)
+    for at, x in places(inputs):
+        if not isinstance(x, Variable):
+            raise TypeError(
+                f"grad: expected tensors to differentiate with respect to, got {type(x).__name__} at inputs{at}"
+            )
+        if not x.requires_grad:
             raise RuntimeError(
-                f"grad: input {i} does not require a gradient; make it with requires_grad=True or call requires_grad_() "
+                f"grad: inputs{at} does not require a gradient; make it with requires_grad=True or call requires_grad_() "
                 "before computing the outputs"
             )
     targets = [x.node or x for x in ins]
@@ -106,23 +112,32 @@ def grad(
         retain_graph=bool(retain_graph),
         create_graph=create_graph,
     )
-    return tuple(_result(found.get(target), x, i, allow_unused) for i, (target, x) in enumerate(zip(targets, ins)))
+    grads = rebuild(
+        inputs,
+        (_result(found.get(target), x, at, allow_unused) for target, (at, x) in zip(targets, places(inputs))),
+    )
+    return grads if isinstance(inputs, dict) else tuple(grads) if isinstance(inputs, tuple | list) else (grads,)
 
 
-def _result(g: Any, x: Variable, i: int, allow_unused: bool) -> Any:
+def _seeds(outputs: Any, given: Any) -> list[Any]:
+    """The gradients to start from, one or None for each output; a single one need not be in a tuple."""
+    if isinstance(outputs, tuple | list) and not isinstance(given, tuple | list):
+        given = (given,)
+    elif not isinstance(outputs, tuple | list | dict) and isinstance(given, tuple | list):
+        outputs = (outputs,)
+    return aligned(outputs, given, "grad: grad_outputs")
+
+
+def _result(g: Any, x: Variable, at: str, allow_unused: bool) -> Any:
     if g is None:
         if allow_unused:
             return None
         raise RuntimeError(
-            f"grad: the outputs do not depend on input {i}, of shape {x.shape}; pass allow_unused=True to get None for it"
+            f"grad: the outputs do not depend on inputs{at}, of shape {x.shape}; pass allow_unused=True to get None for it"
         )
     if type(g) is RowSparse:
         g = g.dense()
     return g if isinstance(g, Variable) else make_tensor(x.backend, x.backend.wrap(g))
-
-
-def _as_tuple(values: Any) -> tuple[Any, ...]:
-    return tuple(values) if isinstance(values, Sequence) and not isinstance(values, Variable) else (values,)
 
 
 def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
@@ -140,6 +155,11 @@ def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
             raise ValueError(
                 f"a gradient can start without a seed only from a single element, not from shape {output.shape}; pass grad= "
                 "of that shape, or reduce with sum() or mean() first"
+            )
+        if output.dtype.kind == "c":
+            raise ValueError(
+                f"a gradient can start without a seed only from a real value, got {output.dtype}; differentiate its real() "
+                "or abs(), or pass a seed"
             )
         raw = backend.xp.ones(output.data.shape, dtype=output.data.dtype)
         return output.node or output, make_tensor(backend, raw) if create_graph else raw

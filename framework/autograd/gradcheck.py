@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from framework.autograd.functional import grad
 from framework.autograd.graph import Variable, make_tensor
-from framework.autograd.tree import leaves
+from framework.autograd.tree import leaves, places, rebuild
 
 Host = np.ndarray[Any, Any]
 
@@ -28,9 +28,10 @@ def gradcheck(
     Parameters
     ----------
     function : callable
-        ``function(*inputs)`` returns a tensor or a tuple of tensors.
-    inputs : Tensor or sequence of Tensor
-        Those that require a gradient are checked; they should be float64 or complex128.
+        ``function(*inputs)`` returns a tensor, or nested tuples, lists and dicts of tensors.
+    inputs : Tensor or sequence
+        The arguments: tensors, trees of tensors, and anything else. Those tensors that require a gradient are checked; they
+        should be float64 or complex128.
     eps : float
         Step of the differences.
     atol, rtol : float
@@ -49,6 +50,8 @@ def gradcheck(
         If they do not; names the output, the input, the entry, and both numbers.
     TypeError
         If an input has less than double precision, with which differences are too coarse.
+    ValueError
+        If no input requires a gradient, so that there is nothing to check.
 
     Examples
     --------
@@ -56,19 +59,11 @@ def gradcheck(
     >>> gradcheck(fw.tanh, fw.asarray([0.5, -1.0], dtype="float64").requires_grad_())
     True
     """
-    args = [inputs] if isinstance(inputs, Variable) else list(inputs)
-    _check_precision(args)
-    outs = [out for out in leaves(function(*args)) if isinstance(out, Variable)]
-    for o, out in enumerate(outs):
-        for direction in (1.0, 1.0j) if out.dtype.kind == "c" else (1.0,):
-            for i, x in enumerate(args):
-                if isinstance(x, Variable) and x.requires_grad:
-                    problem = _compare(function, args, o, i, direction, eps, atol, rtol)
-                    if problem and raise_exception:
-                        raise RuntimeError(f"gradcheck: {problem}")
-                    if problem:
-                        return False
-    return True
+    flat, args, names = _flat(function, inputs)
+    problem = _check(flat, args, names, eps, atol, rtol)
+    if problem and raise_exception:
+        raise RuntimeError(f"gradcheck: {problem}")
+    return not problem
 
 
 def gradgradcheck(
@@ -90,19 +85,38 @@ def gradgradcheck(
     >>> gradgradcheck(fw.tanh, fw.asarray([0.5, -1.0], dtype="float64").requires_grad_())
     True
     """
-    args = [inputs] if isinstance(inputs, Variable) else list(inputs)
-    wanted = [i for i, x in enumerate(args) if isinstance(x, Variable) and x.requires_grad]
-    outs = [out for out in leaves(function(*args)) if isinstance(out, Variable) and out.requires_grad]
+    flat, args, names = _flat(function, inputs)
+    wanted = [i for i, x in enumerate(args) if _is_checked(x)]
     rng = np.random.default_rng(0)
-    seeds = [_leaf_like(out, rng) for out in outs]
+    seeds = [_leaf_like(out, rng) for out in flat(*args) if out.requires_grad]
 
-    def first(*values: Any) -> tuple[Any, ...]:
+    def first(*values: Any) -> list[Any]:
         ins, starts = values[: len(args)], values[len(args) :]
-        results = [out for out in leaves(function(*ins)) if isinstance(out, Variable) and out.requires_grad]
-        found = grad(results, [ins[i] for i in wanted], starts, create_graph=True, allow_unused=True)
-        return tuple(g for g in found if g is not None)
+        results = [out for out in flat(*ins) if out.requires_grad]
+        found = grad(results, [ins[i] for i in wanted], list(starts), create_graph=True, allow_unused=True)
+        return [g for g in found if g is not None]
 
-    return gradcheck(first, [*args, *seeds], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception)
+    names = [*names, *(f"the seed of output {i}" for i in range(len(seeds)))]
+    problem = _check(first, [*args, *seeds], names, eps, atol, rtol)
+    if problem and raise_exception:
+        raise RuntimeError(f"gradgradcheck: of the first gradients {problem}")
+    return not problem
+
+
+def _flat(function: Callable[..., Any], inputs: Any) -> tuple[Callable[..., list[Any]], list[Any], list[str]]:
+    """The function from a flat list of values to a flat list of tensors, those values, and what they are called."""
+    arguments = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
+
+    def flat(*values: Any) -> list[Any]:
+        results = leaves(function(*rebuild(arguments, iter(values))))
+        return [out for out in results if isinstance(out, Variable)]
+
+    names = [f"input {i}{at}" for i, argument in enumerate(arguments) for at, _ in places(argument)]
+    return flat, leaves(arguments), names
+
+
+def _is_checked(x: Any) -> bool:
+    return isinstance(x, Variable) and x.requires_grad
 
 
 def _leaf_like(out: Any, rng: np.random.Generator) -> Any:
@@ -110,10 +124,27 @@ def _leaf_like(out: Any, rng: np.random.Generator) -> Any:
     return make_tensor(out.backend, out.backend.asarray(values.astype(out.dtype))).requires_grad_()
 
 
-def _check_precision(args: Sequence[Any]) -> None:
-    for i, x in enumerate(args):
-        if isinstance(x, Variable) and x.requires_grad and x.dtype not in (np.dtype("float64"), np.dtype("complex128")):
-            raise TypeError(f"gradcheck: input {i} is {x.dtype}; differences need float64 or complex128, cast it first")
+def _check(
+    function: Callable[..., list[Any]], args: list[Any], names: list[str], eps: float, atol: float, rtol: float
+) -> str:
+    """What is wrong with any gradient, or nothing."""
+    checked = [i for i, x in enumerate(args) if _is_checked(x)]
+    if not checked:
+        raise ValueError(
+            "gradcheck: no input requires a gradient, so there is nothing to check; call requires_grad_() on it"
+        )
+    for i in checked:
+        if args[i].dtype not in (np.dtype("float64"), np.dtype("complex128")):
+            raise TypeError(
+                f"gradcheck: {names[i]} is {args[i].dtype}; differences need float64 or complex128, cast it first"
+            )
+    for o, out in enumerate(function(*args)):
+        for direction in (1.0, 1.0j) if out.dtype.kind == "c" else (1.0,):
+            for i in checked:
+                problem = _compare(function, args, o, i, direction, eps, atol, rtol)
+                if problem:
+                    return f"{problem} of {names[i]}"
+    return ""
 
 
 def _compare(
@@ -127,7 +158,7 @@ def _compare(
     rtol: float,
 ) -> str:
     """What is wrong with the gradient of output ``o`` in input ``i``, or nothing."""
-    shape = leaves(function(*args))[o].shape
+    shape = function(*args)[o].shape
     for place in np.ndindex(*shape):
         seed = np.zeros(shape, dtype=complex if direction.imag else float)
         seed[place] = direction
@@ -137,14 +168,14 @@ def _compare(
         if wrong.any():
             entry = tuple(int(k) for k in np.argwhere(wrong)[0])
             return (
-                f"the gradient of entry {place} of output {o} in entry {entry} of input {i} is {found[entry]}, "
-                f"differences give {expected[entry]}"
+                f"the gradient of entry {place} of output {o} is {found[entry]}, differences give {expected[entry]}, in "
+                f"entry {entry}"
             )
     return ""
 
 
-def _analytic(function: Callable[..., Any], args: list[Any], o: int, i: int, seed: Host) -> Host:
-    out = leaves(function(*args))[o]
+def _analytic(function: Callable[..., list[Any]], args: list[Any], o: int, i: int, seed: Host) -> Host:
+    out = function(*args)[o]
     if not out.requires_grad:
         return np.zeros(args[i].shape)
     (found,) = grad(out, args[i], seed.astype(out.dtype), allow_unused=True)
@@ -167,7 +198,7 @@ def _numeric(
 
     def value(at: Host) -> float:
         moved = make_tensor(x.backend, x.backend.asarray(at)).requires_grad_()
-        out = leaves(function(*args[:i], moved, *args[i + 1 :]))[o]
+        out = function(*args[:i], moved, *args[i + 1 :])[o]
         return float((np.conj(direction) * out.backend.to_numpy(out.data)[place]).real)
 
     for entry in np.ndindex(*host.shape):

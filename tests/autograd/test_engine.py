@@ -290,7 +290,7 @@ def test_grad_returns_a_tuple_and_touches_no_grad_attribute():
     gx, gy = fw.autograd.grad(x * x * y, (x, y))
     assert (gx.item(), gy.item()) == (12.0, 4.0)
     assert x.grad is None
-    with pytest.raises(RuntimeError, match="do not depend on input 1"):
+    with pytest.raises(RuntimeError, match=r"do not depend on inputs\[1\]"):
         fw.autograd.grad(x * 2, (x, y))
     assert fw.autograd.grad(x * 2, (x, y), allow_unused=True)[1] is None
 
