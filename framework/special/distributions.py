@@ -1,4 +1,4 @@
-"""Incomplete gamma and beta functions, and the distributions that they make: chi-squared, Student's t, F.
+"""Incomplete gamma and beta functions, and the distributions that they make: chi-squared, Poisson's, Student's t, F.
 
 A gradient flows through the last argument only, the one that the integral runs up to; degrees of freedom and
 other parameters that require one raise RuntimeError in the backward pass.
@@ -6,9 +6,12 @@ other parameters that require one raise RuntimeError in the backward pass.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
+from framework.ops import elementwise
 from framework.special.numbers import as_arrays
 from framework.special.parameters import no_gradient
 
@@ -39,6 +42,23 @@ gammaincc.defvjp(no_gradient("gammaincc", "a"), lambda xp, g, a, x: -g * _gamma_
 
 
 @primitive
+def gammaincinv(xp: Any, a: Array, y: Array, /) -> Array:
+    """The ``x`` for which ``gammainc(a, x)`` is ``y``. No gradient flows through ``a``."""
+    return xp.special.gammaincinv(*as_arrays(xp, a, y))
+
+
+@primitive
+def gammainccinv(xp: Any, a: Array, y: Array, /) -> Array:
+    """The ``x`` for which ``gammaincc(a, x)`` is ``y``. No gradient flows through ``a``."""
+    return xp.special.gammainccinv(*as_arrays(xp, a, y))
+
+
+# A rule's ``y`` is the output: the bound of the integral.
+gammaincinv.defvjp(no_gradient("gammaincinv", "a"), lambda xp, g, y, a: g / _gamma_density(xp, a, y))
+gammainccinv.defvjp(no_gradient("gammainccinv", "a"), lambda xp, g, y, a: -g / _gamma_density(xp, a, y))
+
+
+@primitive
 def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Array:
     """Regularized incomplete beta function. No gradient flows through ``a`` and ``b``."""
     return xp.special.betainc(*as_arrays(xp, a, b, x))
@@ -51,6 +71,17 @@ def _beta_density(xp: Any, a: Array, b: Array, x: Array) -> Array:
 
 betainc.defvjp(
     no_gradient("betainc", "a"), no_gradient("betainc", "b"), lambda xp, g, a, b, x: g * _beta_density(xp, a, b, x)
+)
+
+
+@primitive
+def betaincc(xp: Any, a: Array, b: Array, x: Array, /) -> Array:
+    """``1 - betainc(a, b, x)``, exact where it is small. No gradient flows through ``a`` and ``b``."""
+    return xp.special.betaincc(*as_arrays(xp, a, b, x))
+
+
+betaincc.defvjp(
+    no_gradient("betaincc", "a"), no_gradient("betaincc", "b"), lambda xp, g, a, b, x: -g * _beta_density(xp, a, b, x)
 )
 
 
@@ -77,6 +108,25 @@ def chdtr(v: Any, x: Any) -> Any:
 def chdtrc(v: Any, x: Any) -> Any:
     """Probability that chi-squared with ``v`` degrees of freedom is above ``x``."""
     return gammaincc(0.5 * v, 0.5 * x)
+
+
+def chdtri(v: Any, p: Any) -> Any:
+    """The ``x`` for which ``chdtrc(v, x)`` is ``p``."""
+    return 2 * gammainccinv(0.5 * v, p)
+
+
+def _floor(k: Any) -> Any:
+    return elementwise.floor(k) if isinstance(k, Variable) else math.floor(k)
+
+
+def pdtr(k: Any, m: Any) -> Any:
+    """Probability of at most ``k`` events where ``m`` are expected (Poisson)."""
+    return gammaincc(_floor(k) + 1.0, m)
+
+
+def pdtrc(k: Any, m: Any) -> Any:
+    """Probability of more than ``k`` events where ``m`` are expected (Poisson)."""
+    return gammainc(_floor(k) + 1.0, m)
 
 
 def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:

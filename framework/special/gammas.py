@@ -1,4 +1,4 @@
-"""The gamma function and what is made of it: its logarithm's derivatives, beta, Hurwitz's zeta."""
+"""The gamma function and what is made of it: its logarithm's derivatives, beta, binomials, Hurwitz's zeta."""
 
 from __future__ import annotations
 
@@ -36,6 +36,33 @@ def gammaln(xp: Any, x: Array, /) -> Array:
 
 
 gammaln.defvjp(lambda xp, g, x: g * xp.special.digamma(x))
+
+
+@primitive
+def loggamma(xp: Any, z: Array, /) -> Array:
+    """Logarithm of the gamma function, real (for positive ``z``) or complex (its principal branch).
+
+    The gradient of a complex one has itself none: :func:`digamma` has a derivative for real numbers only.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.special.loggamma(fw.asarray([3.0, 4.0]))
+    Tensor([0.6931472, 1.7917595])
+    """
+    return xp.special.loggamma(z)
+
+
+loggamma.defvjp(lambda xp, g, z: g * xp.special.digamma(z))
+
+
+@primitive
+def rgamma(xp: Any, z: Array, /) -> Array:
+    """``1 / gamma(z)``; the gradient at 0, -1, -2, ... is NaN."""
+    return xp.special.rgamma(z)
+
+
+rgamma.defvjp(lambda xp, g, y, z: -g * y * xp.special.digamma(z))
 
 
 def multigammaln(a: Any, d: int) -> Any:
@@ -129,3 +156,41 @@ betaln.defvjp(
     lambda xp, g, a, b: g * _beta_slope(xp, a, b),
     lambda xp, g, a, b: g * _beta_slope(xp, b, a),
 )
+
+
+@primitive
+def poch(xp: Any, z: Array, m: Array, /) -> Array:
+    """Pochhammer's symbol ``gamma(z + m) / gamma(z)``."""
+    return xp.special.poch(*as_arrays(xp, z, m))
+
+
+poch.defvjp(
+    lambda xp, g, y, z, m: g * y * (xp.special.digamma(z + m) - xp.special.digamma(z)),
+    lambda xp, g, y, z, m: g * y * xp.special.digamma(z + m),
+)
+
+
+@primitive
+def binom(xp: Any, n: Array, k: Array, /) -> Array:
+    """Binomial coefficient ``gamma(n + 1) / (gamma(k + 1) * gamma(n - k + 1))``.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.special.binom(fw.asarray([4.0]), 2.0)
+    Tensor([6.])
+    """
+    return xp.special.binom(*as_arrays(xp, n, k))
+
+
+def _binom_first(xp: Any, g: Array, y: Array, n: Array, k: Array) -> Array:
+    n, k = as_arrays(xp, n, k)
+    return g * y * (xp.special.digamma(n + 1) - xp.special.digamma(n - k + 1))
+
+
+def _binom_second(xp: Any, g: Array, y: Array, n: Array, k: Array) -> Array:
+    n, k = as_arrays(xp, n, k)
+    return g * y * (xp.special.digamma(n - k + 1) - xp.special.digamma(k + 1))
+
+
+binom.defvjp(_binom_first, _binom_second)

@@ -20,11 +20,32 @@ from framework.autograd import grad
 
 ROOT = Path(__file__).parents[2]
 ONE = (
-    *("digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "expit", "gamma", "gammaln", "i0", "i0e", "i1"),
-    *("i1e", "log_expit", "log_ndtr", "logit", "ndtr", "ndtri", "psi", "sinc"),
+    *("cbrt", "cosm1", "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp1", "exp10", "exp2", "expi"),
+    *(
+        "expit",
+        "exprel",
+        "gamma",
+        "gammaln",
+        "i0",
+        "i0e",
+        "i1",
+        "i1e",
+        "j0",
+        "j1",
+        "k0",
+        "k0e",
+        "k1",
+        "k1e",
+        "log_expit",
+    ),
+    *("log_ndtr", "loggamma", "logit", "ndtr", "ndtri", "psi", "rgamma", "sinc", "y0", "y1"),
 )
-TWO = ("beta", "betaln", "chdtr", "chdtrc", "gammainc", "gammaincc", "kl_div", "rel_entr", "stdtr", "xlog1py", "xlogy")
-THREE = ("betainc", "fdtr", "fdtrc")
+TWO = (
+    *("beta", "betaln", "binom", "boxcox", "chdtr", "chdtrc", "gammainc", "gammaincc", "huber", "kl_div", "pdtr"),
+    *("pdtrc", "poch", "pseudo_huber", "rel_entr", "stdtr", "xlog1py", "xlogy"),
+)
+PROBABILITY = ("chdtri", "gammainccinv", "gammaincinv")
+THREE = ("betainc", "betaincc", "fdtr", "fdtrc", "hyp1f1")
 EDGES = (-inf, -40.0, -2.5, -1.0, -0.0, 0.0, 1e-300, 0.5, 1.0, 2.0, 40.0, inf, nan)
 
 
@@ -69,6 +90,13 @@ def test_values_of_several_arguments_are_scipys(device, name, dtype):
     np.testing.assert_allclose(result.numpy(), expected, rtol=single if dtype == "float32" else 1e-14)
 
 
+@pytest.mark.parametrize("name", PROBABILITY)
+def test_values_of_inverses_are_scipys(device, name):
+    a, y = np.array([[0.5], [2.0]]), np.array([0.0, 0.3, 0.9, 1.0])
+    result = getattr(fw.special, name)(fw.asarray(a, device=device), fw.asarray(y, device=device))
+    np.testing.assert_allclose(result.numpy(), getattr(scipy.special, name)(a, y), rtol=1e-14)
+
+
 @pytest.mark.parametrize("name", [*TWO, *THREE])
 def test_python_numbers_do_not_promote(device, name):
     numbers = (2.0,) * (2 if name in THREE else 1)
@@ -92,7 +120,7 @@ def test_functions_with_an_order(device, dtype):
     t = fw.asarray(x, device=device)
     rtol = 1e-6 if dtype == "float32" else 1e-13
     for n in range(4):
-        for name in ("polygamma", "iv", "ive", "spherical_jn"):
+        for name in ("polygamma", "iv", "ive", "jv", "yv", "kv", "kve", "expn", "spherical_jn"):
             result = getattr(fw.special, name)(n, t)
             assert result.dtype == dtype
             np.testing.assert_allclose(result.numpy(), getattr(scipy.special, name)(n, x), rtol=rtol)
@@ -140,6 +168,8 @@ def test_softmax_over_axes(device, name, axis):
         (lambda x: fw.special.polygamma(-1, x), ValueError),
         (lambda x: fw.special.polygamma(1.5, x), TypeError),
         (lambda x: fw.special.spherical_jn(-1, x), ValueError),
+        (lambda x: fw.special.expn(-1, x), ValueError),
+        (lambda x: fw.special.expn(0.5, x), TypeError),
         (lambda x: fw.special.erf([1.0]), TypeError),
     ],
 )
@@ -165,6 +195,14 @@ def test_where_a_factor_is_zero(device, name, at, expected):
     x, y = (leaf(v, device) for v in at)
     found = grad(getattr(fw.special, name)(x, y), [x, y])
     assert [g.item() for g in found] == pytest.approx(expected)
+
+
+def test_the_complex_logarithm_of_gamma(device):
+    z = leaf(np.array([0.5 + 1.0j, -1.5 + 0.5j, 3.0 - 2.0j]), device)
+    y = fw.special.loggamma(z)
+    np.testing.assert_allclose(y.detach().numpy(), scipy.special.loggamma(z.detach().numpy()), rtol=1e-14)
+    (g,) = grad(y, z, fw.ones_like(y))
+    np.testing.assert_allclose(g.numpy(), np.conj(scipy.special.digamma(z.detach().numpy())), rtol=1e-14)
 
 
 @pytest.mark.parametrize(("name", "at"), [("erfinv", 1.0), ("erfinv", -1.0), ("ndtri", 0.0), ("ndtri", 1.0)])
@@ -207,7 +245,10 @@ def test_inverses_undo_their_functions_to_third_order(name):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("gammainc", 1), ("gammaincc", 1), ("betainc", 2), ("stdtr", 1), ("zeta", 1), ("chdtr", 1), ("fdtr", 2)],
+    [
+        *(("gammainc", 1), ("gammaincc", 1), ("gammaincinv", 1), ("gammainccinv", 1), ("betainc", 2), ("betaincc", 2)),
+        *(("stdtr", 1), ("zeta", 1), ("chdtr", 1), ("chdtri", 1), ("fdtr", 2), ("hyp1f1", 2)),
+    ],
 )
 def test_parameters_without_a_gradient_are_refused(name, parameters):
     for which in range(parameters):
@@ -255,7 +296,7 @@ def test_scipy_finds_our_functions():
     code = f"""
 import numpy as np, scipy.special, framework as fw
 values = np.array([0.25, 0.5])
-counts = dict.fromkeys({ONE}, 1) | dict.fromkeys({TWO}, 2) | dict.fromkeys({THREE}, 3)
+counts = dict.fromkeys({ONE}, 1) | dict.fromkeys({(*TWO, *PROBABILITY)}, 2) | dict.fromkeys({THREE}, 3)
 counts |= dict.fromkeys(("logsumexp", "softmax", "log_softmax"), 1)
 found = set()
 for name, count in counts.items():
