@@ -615,6 +615,7 @@ class Tensor(Variable):
         if self.requires_grad:
             raise RuntimeError("t_: this tensor requires a gradient; use .T, which is recorded")
         self.data = self.data.T if self.ndim == 2 else self.data
+        self._whole = None
         return self
 
     # --------------------------------------------------------------------------- functions as methods

@@ -118,7 +118,8 @@ def assign(x: Any, key: Any, value: Any, /) -> None:
     key = raw_key(key)
     value_needs = isinstance(value, Variable) and value.requires_grad
     if mode.grad and (x.requires_grad or value_needs):
-        write(_setitem, x, value, key=key)
+        if not _is_there(x, key, value):
+            write(_setitem, x, value, key=key)
         return
     if isinstance(value, Variable) and value.backend is not x.backend:
         raise RuntimeError(
@@ -127,6 +128,18 @@ def assign(x: Any, key: Any, value: Any, /) -> None:
         )
     x.backend.xp.assign(x.data, key, value.data if isinstance(value, Variable) else value)
     note_write(x.backend, x.data, by_optimizer=x.node is None)
+
+
+def _is_there(x: Any, key: Any, value: Any) -> bool:
+    """Whether ``value`` is ``x[key]`` itself: of ``x[key] /= v`` Python writes the part back that was divided in place."""
+    part = value._whole if isinstance(value, Variable) else None
+    return (
+        part is not None
+        and part[0] is x
+        and is_basic(key)
+        and bool(part[1] == key)
+        and x.backend.owner(value.data) is x.backend.owner(x.data)
+    )
 
 
 @primitive

@@ -1,5 +1,7 @@
 """In-place operations: right gradients, or an error."""
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,34 @@ def test_augmented_operations_equal_plain_ones(name):
         (x * x).sum().backward()
         grads.append((a.grad.numpy(), b.grad.numpy()))
     np.testing.assert_allclose(grads[0], grads[1])
+
+
+@pytest.mark.parametrize("key", [0, -1, slice(1, None), (slice(None), 1), ..., (0, 1), (None, 0)])
+@pytest.mark.parametrize("name", ["iadd", "isub", "imul", "itruediv", "ipow"])
+def test_augmented_assignments_of_parts(key, name, device):
+    """Python reads the part, changes it in place, and writes it back into the memory that it is in already."""
+    augmented, plain = getattr(operator, name), getattr(operator, name[1:])
+    grads = []
+    for in_place in (True, False):
+        a, v = leaf(np.arange(1.0, 7.0).reshape(3, 2), device), leaf(1.5, device)
+        x = a * 1.0
+        if in_place:
+            x[key] = augmented(x[key], v)
+        else:
+            x = fw.setitem(x, key, plain(x[key], v))
+        grads.append([g.numpy() for g in fw.autograd.grad((x * x).sum(), [a, v])])
+    for found, expected in zip(*grads):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_a_part_written_over_another_part_is_no_such_assignment():
+    a = leaf([1.0, 2.0, 3.0])
+    x = a * 1.0
+    part = x[1:]
+    part *= 2.0
+    x[:2] = part
+    (g,) = fw.autograd.grad((x * fw.asarray([1.0, 10.0, 100.0])).sum(), a)
+    assert g.tolist() == [0.0, 2.0, 20.0 + 200.0]
 
 
 def test_second_derivatives_go_through_writes():
