@@ -60,6 +60,8 @@ from framework.inspection import finfo as finfo
 from framework.inspection import iinfo as iinfo
 from framework.inspection import isdtype as isdtype
 from framework.inspection import result_type as result_type
+from framework.ops.closeness import allclose as allclose
+from framework.ops.closeness import isclose as isclose
 from framework.ops.contraction import einsum as einsum
 from framework.ops.cumulative import cumulative_prod as cumulative_prod
 from framework.ops.cumulative import cumulative_sum as cumulative_sum
@@ -165,6 +167,9 @@ from framework.ops.manipulation import squeeze as squeeze
 from framework.ops.manipulation import stack as stack
 from framework.ops.manipulation import tile as tile
 from framework.ops.manipulation import unstack as unstack
+from framework.ops.missing import nan_to_num as nan_to_num
+from framework.ops.missing import nanmean as nanmean
+from framework.ops.missing import nansum as nansum
 from framework.ops.padding import pad as pad
 from framework.ops.reduction import all as all
 from framework.ops.reduction import any as any
@@ -183,6 +188,9 @@ from framework.ops.repeating import broadcast_arrays as broadcast_arrays
 from framework.ops.repeating import broadcast_shapes as broadcast_shapes
 from framework.ops.repeating import meshgrid as meshgrid
 from framework.ops.repeating import repeat as repeat
+from framework.ops.sampling import convolve as convolve
+from framework.ops.sampling import interp as interp
+from framework.ops.sampling import trapezoid as trapezoid
 from framework.ops.searching import nonzero as nonzero
 from framework.ops.searching import searchsorted as searchsorted
 from framework.ops.sets import isin as isin

@@ -122,6 +122,8 @@ def _interpolate(ordered: Any, position: Any) -> Any:
     """The entries of the last axis at fractional positions, on the line between neighbours."""
     lower, upper = np.floor(position), np.ceil(position)
     low, high = (take(ordered, ordered.backend.asarray(i.astype(np.int64)), axis=-1) for i in (lower, upper))
+    if (lower == upper).all():
+        return low
     weight = ordered.backend.asarray(position - lower, dtype=ordered.data.dtype)
     return add(low, multiply(subtract(high, low), weight))
 

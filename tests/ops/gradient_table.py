@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -414,6 +415,11 @@ SHAPE = [
     ),
 ]
 
+
+def _torch_convolve(t: Any, x: Any, y: Any) -> Any:
+    return t.nn.functional.conv1d(x[None, None], t.flip(y, (0,))[None, None], padding=len(y) - 1)[0, 0]
+
+
 ORDER = [
     *[
         row(
@@ -475,6 +481,52 @@ ORDER = [
         torch=lambda t, x, y: t.cov(t.stack([x, y]), correction=0),
     ),
     row("bincount", fixed([0, 2, 2]), real(3), torch=False, minlength=5),
+    row("nansum", fixed([[1.0, nan], [3.0, 5.0]]), axis=0, torch=lambda t, x: t.nansum(x, 0), smooth=False),
+    row("nanmean", fixed([[1.0, nan], [3.0, 5.0]]), axis=1, torch=lambda t, x: t.nanmean(x, 1), smooth=False),
+    row(
+        "nan_to_num",
+        fixed([1.0, nan, inf, -inf]),
+        call=lambda xp, x: xp.nan_to_num(x, 2.0, 3.0, 4.0),
+        smooth=False,
+    ),
+    row("nan_to_num", cplx(3), call=lambda xp, x: xp.nan_to_num(x), torch=False, variant="complex"),
+    *[
+        row(
+            "interp",
+            fixed(x),
+            fixed([-1.0, 0.0, 0.5, 2.0]),
+            real(4),
+            call=lambda xp, x, p, f, k=k: xp.interp(x, p, f, **k),
+            torch=False,
+            variant=f"{np.shape(x)}{k}",
+        )
+        for x in (0.3, [[-3.0, -0.6], [0.2, 5.0]], [])
+        for k in ({}, {"left": 1.5, "right": 2.0})
+    ],
+    row("interp", real(3), fixed([0.5]), fixed([2.0]), torch=False, variant="one-point"),
+    row("trapezoid", real(2, 4), torch=lambda t, y: t.trapezoid(y)),
+    row("trapezoid", real(4, 2), dx=0.5, axis=0, torch=lambda t, y: t.trapezoid(y, dx=0.5, dim=0)),
+    row("trapezoid", real(2, 4), real(4), torch=lambda t, y, x: t.trapezoid(y, x)),
+    row(
+        "trapezoid",
+        cplx(2, 4),
+        real(2, 4),
+        call=lambda xp, y, x: xp.trapezoid(y, x, axis=0),
+        torch=lambda t, y, x: t.trapezoid(y, x, dim=0),
+    ),
+    *[
+        row(
+            "convolve",
+            kind(n),
+            kind(m),
+            call=lambda xp, x, y, mode=mode: xp.convolve(x, y, mode),
+            torch=_torch_convolve if mode == "full" and kind is real else False,
+            variant=f"{kind.__name__}{n}{m}{mode}",
+        )
+        for kind in (real, cplx)
+        for n, m in ((4, 2), (3, 3), (1, 3))
+        for mode in ("full", "same", "valid")
+    ],
 ]
 
 INDEX = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -255,3 +257,76 @@ def test_full_of_a_tensor_has_its_gradient(device):
     x.sum().backward()
     assert value.grad.item() == 6.0
     assert fw.full(2, fw.asarray(True, device=device), device=device).cpu().tolist() == [True, True]
+
+
+# ---------------------------------------------------------------- NumPy's helpers
+VALUES = st.sampled_from([0.0, 1.0, 1.0 + 1e-9, 1.1, -2.0, np.inf, -np.inf, np.nan])
+SAME_SHAPE = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3)
+
+
+@given(data=st.data(), shapes=SAME_SHAPE, equal_nan=st.booleans())
+@few
+def test_isclose(data, shapes, equal_nan):
+    x, y = (data.draw(hnp.arrays("float64", shape, elements=VALUES)) for shape in shapes.input_shapes)
+    close(fw.isclose(fw.asarray(x), fw.asarray(y), equal_nan=equal_nan), np.isclose(x, y, equal_nan=equal_nan))
+    assert fw.allclose(fw.asarray(x), fw.asarray(y)) == np.allclose(x, y)
+
+
+def test_isclose_of_numbers_and_whole_and_complex_ones(device):
+    x = fw.asarray([1, 2, 3], device=device)
+    assert fw.isclose(x, 2.0000001).tolist() == [False, True, False]
+    assert fw.isclose(2, x).tolist() == [False, True, False]
+    z = fw.asarray([1 + 1e-9j, 2j, 3], dtype="complex128", device=device)
+    assert fw.isclose(fw.astype(x, "float64"), z).tolist() == [True, False, True]
+    assert fw.allclose(x, x + 1, atol=1.5)
+    assert not fw.allclose(x, x + 1)
+
+
+@given(x=hnp.arrays("float64", hnp.array_shapes(max_dims=2, max_side=3), elements=VALUES), keepdims=st.booleans())
+@few
+def test_what_is_missing(x, keepdims):
+    t = fw.asarray(x)
+    close(fw.nan_to_num(t), np.nan_to_num(x))
+    z = np.array(x, dtype="complex128")
+    z.imag = np.flip(x)
+    close(fw.nan_to_num(fw.asarray(z), 1.0, 2.0, 3.0), np.nan_to_num(z, nan=1.0, posinf=2.0, neginf=3.0))
+    finite = np.where(np.isinf(x), 1.0, x)
+    close(fw.nansum(fw.asarray(finite), 0, keepdims=keepdims), np.nansum(finite, 0, keepdims=keepdims))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = np.nanmean(finite, -1, keepdims=keepdims)
+    close(fw.nanmean(fw.asarray(finite), -1, keepdims=keepdims), expected)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3), (0,)])
+@pytest.mark.parametrize("ends", [{}, {"left": -9.0}, {"right": 9.0}])
+def test_interp(shape, ends, rng):
+    x, p, f = 3 * rng.normal(size=shape), np.sort(rng.normal(size=6)), rng.normal(size=6)
+    close(fw.interp(*map(fw.asarray, (x, p, f)), **ends), np.interp(x, p, f, **ends))
+    close(fw.interp(*map(fw.asarray, (p, p, f)), **ends), np.interp(p, p, f, **ends))
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 2), (5, 3), (2, 5), (4, 4), (1, 6)])
+def test_convolve(mode, n, m, device, rng):
+    a, v = rng.normal(size=n), rng.normal(size=m)
+    close(fw.convolve(fw.asarray(a, device=device), fw.asarray(v, device=device), mode).cpu(), np.convolve(a, v, mode))
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: fw.convolve(fw.ones(3), fw.ones(0)), r"\(3,\) and \(0,\)"),
+        (lambda: fw.convolve(fw.ones((3, 1)), fw.ones(2)), r"\(3, 1\)"),
+        (lambda: fw.convolve(fw.ones(3), fw.ones(2), "all"), "'full', 'same' or 'valid', got 'all'"),
+        (lambda: fw.interp(fw.ones(1), fw.ones(3), fw.ones(2)), r"\(3,\) and \(2,\)"),
+        (lambda: fw.interp(fw.ones(1), fw.ones(0), fw.ones(0)), "n >= 1"),
+    ],
+)
+def test_helpers_refuse(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+def test_the_median_of_infinities_is_one():
+    assert fw.median(fw.asarray([1.0, np.inf, np.inf])).item() == np.inf
