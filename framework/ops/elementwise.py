@@ -499,7 +499,7 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
 
 @primitive(holomorphic=False)
 def copysign(xp: Any, x1: Array, x2: Array, /) -> Array:
-    """``x1`` with the sign of ``x2``."""
+    """``x1`` with the sign of ``x2``, through which no gradient flows."""
     return xp.copysign(x1, x2)
 
 

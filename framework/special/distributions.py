@@ -101,17 +101,17 @@ stdtr.defvjp(no_gradient("stdtr", "df"), lambda xp, g, df, t: g * _student_densi
 
 
 def chdtr(v: Any, x: Any) -> Any:
-    """Probability that chi-squared with ``v`` degrees of freedom is below ``x``."""
+    """Probability that chi-squared with ``v`` degrees of freedom is below ``x``. No gradient flows through ``v``."""
     return gammainc(0.5 * v, 0.5 * x)
 
 
 def chdtrc(v: Any, x: Any) -> Any:
-    """Probability that chi-squared with ``v`` degrees of freedom is above ``x``."""
+    """Probability that chi-squared with ``v`` degrees of freedom is above ``x``. No gradient flows through ``v``."""
     return gammaincc(0.5 * v, 0.5 * x)
 
 
 def chdtri(v: Any, p: Any) -> Any:
-    """The ``x`` for which ``chdtrc(v, x)`` is ``p``."""
+    """The ``x`` for which ``chdtrc(v, x)`` is ``p``. No gradient flows through ``v``."""
     return 2 * gammainccinv(0.5 * v, p)
 
 
@@ -120,20 +120,26 @@ def _floor(k: Any) -> Any:
 
 
 def pdtr(k: Any, m: Any) -> Any:
-    """Probability of at most ``k`` events where ``m`` are expected (Poisson)."""
+    """Probability of at most ``k`` events where ``m`` are expected (Poisson). No gradient flows through ``k``."""
     return gammaincc(_floor(k) + 1.0, m)
 
 
 def pdtrc(k: Any, m: Any) -> Any:
-    """Probability of more than ``k`` events where ``m`` are expected (Poisson)."""
+    """Probability of more than ``k`` events where ``m`` are expected (Poisson). No gradient flows through ``k``."""
     return gammainc(_floor(k) + 1.0, m)
 
 
 def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:
-    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is below ``x``."""
+    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is below ``x``.
+
+    No gradient flows through ``dfn`` and ``dfd``.
+    """
     return betainc(0.5 * dfn, 0.5 * dfd, dfn * x / (dfd + dfn * x))
 
 
 def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
-    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is above ``x``."""
+    """Probability that F with ``dfn`` and ``dfd`` degrees of freedom is above ``x``.
+
+    No gradient flows through ``dfn`` and ``dfd``.
+    """
     return betainc(0.5 * dfd, 0.5 * dfn, dfd / (dfd + dfn * x))
