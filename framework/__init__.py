@@ -220,6 +220,7 @@ from framework.random import randperm as randperm
 from framework.tensor import Tensor as Tensor
 
 if TYPE_CHECKING:
+    from framework import amp as amp
     from framework import data as data
     from framework import dialects as dialects
     from framework import fft as fft
@@ -228,23 +229,27 @@ if TYPE_CHECKING:
     from framework import nn as nn
     from framework import optim as optim
     from framework import special as special
+    from framework.dtypes import bfloat16 as bfloat16
     from framework.serialization import load as load
     from framework.serialization import save as save
 
 newaxis = None
 __version__ = "0.1.0"
 
-_LATER = ("data", "dialects", "fft", "linalg", "metrics", "nn", "optim", "special", "training", "viz")
+_LATER = ("amp", "data", "dialects", "fft", "linalg", "metrics", "nn", "optim", "special", "training", "viz")
+
+
+_FROM = {"bfloat16": "framework.dtypes", "load": "framework.serialization", "save": "framework.serialization"}
 
 
 def __getattr__(name: str) -> Any:
-    """``fw.nn`` and its like, and ``save`` and ``load``: imported when first used, so that importing stays quick."""
+    """``fw.nn`` and its like, and a few names: imported when first used, so that importing stays quick."""
     if name in _LATER:
         return import_module(f"framework.{name}")
-    if name in ("save", "load"):
-        return getattr(import_module("framework.serialization"), name)
+    if name in _FROM:
+        return getattr(import_module(_FROM[name]), name)
     raise AttributeError(f"module 'framework' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, "save", "load"})
+    return sorted({*globals(), *_LATER, *_FROM})

@@ -20,6 +20,31 @@ uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
 float16, float32, float64 = np.float16, np.float32, np.float64
 complex64, complex128 = np.complex64, np.complex128
 
+FLOATING = "fV"
+"""Kinds of the real floating dtypes: NumPy gives those of ml_dtypes, such as bfloat16, the one of raw bytes."""
+
+
+def __getattr__(name: str) -> Any:
+    """``bfloat16``, which NumPy has from another library: imported when first used."""
+    if name != "bfloat16":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from ml_dtypes import bfloat16
+    except ModuleNotFoundError:
+        raise RuntimeError(
+            "bfloat16 needs ml_dtypes, which NumPy and CuPy have it from, and which is not installed: pip install ml_dtypes"
+        ) from None
+    return np.dtype(bfloat16)
+
+
+def named(dtype: Any) -> DType:
+    """The dtype of a name, too, that NumPy knows only once the library it comes from is imported.
+
+    >>> named("float16")
+    dtype('float16')
+    """
+    return __getattr__("bfloat16") if dtype == "bfloat16" else np.dtype(dtype)  # type: ignore[no-any-return]
+
 
 class _Default:
     floating: DType = np.dtype(float32)

@@ -17,7 +17,7 @@ import numpy as np
 
 from framework.autograd.primitive import primitive
 from framework.creation import asarray
-from framework.dtypes import get_default_dtype
+from framework.dtypes import FLOATING, get_default_dtype
 from framework.ops.elementwise import conj
 from framework.ops.manipulation import astype, roll
 
@@ -115,7 +115,7 @@ def _check_norm(name: str, norm: str) -> None:
 
 
 def _real(name: str, x: Any) -> Any:
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in FLOATING:
         raise TypeError(f"{name}: expected a real floating dtype, got {x.dtype}; cast with astype first")
     return x
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from backends import available
 from framework.devices import backend_for, get_default_device
-from framework.dtypes import DType, default_for, get_default_dtype
+from framework.dtypes import FLOATING, DType, default_for, get_default_dtype
 
 __array_api_version__ = "2025.12"
 __array_api_versions__ = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
@@ -18,9 +19,9 @@ _KINDS = {
     "signed integer": "i",
     "unsigned integer": "u",
     "integral": "iu",
-    "real floating": "f",
+    "real floating": FLOATING,
     "complex floating": "c",
-    "numeric": "iufc",
+    "numeric": f"iuc{FLOATING}",
 }
 
 
@@ -78,7 +79,9 @@ def finfo(type: Any, /) -> FloatInfo:
     >>> finfo("float32").max
     3.4028234663852886e+38
     """
-    limits = np.finfo(np.dtype(_dtype_or_number(type)))
+    dtype = np.dtype(_dtype_or_number(type))
+    # The library that NumPy has bfloat16 from knows its limits.
+    limits = import_module("ml_dtypes").finfo(dtype) if dtype.kind == "V" else np.finfo(dtype)
     return FloatInfo(
         bits=limits.bits,
         eps=float(limits.eps),

@@ -10,7 +10,17 @@ import numpy as np
 
 from backends._base import Array, Backend
 from backends._namespace import Namespace
-from backends._numpy import cross_entropy, embedding, indexing, namespace, normalization, optimizer, random, recurrent
+from backends._numpy import (
+    cross_entropy,
+    embedding,
+    indexing,
+    namespace,
+    narrow,
+    normalization,
+    optimizer,
+    random,
+    recurrent,
+)
 
 # glibc hands large blocks back to the system as soon as they are freed, and getting fresh pages costs more than many a
 # kernel's work. Freeing one block of nearly 32 MiB, the most that counts, makes it keep blocks up to that size.
@@ -27,6 +37,7 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         # On the object itself these are found faster than on its class, and every operation asks for them.
         self.array_type = np.ndarray
+        self._narrow = False
         self.xp = Namespace(
             np,
             special=partial(import_module, "scipy.special"),
@@ -38,7 +49,10 @@ class NumpyBackend(Backend):
         )
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(obj, dtype=dtype, copy=copy)
+        array = np.asarray(obj, dtype=dtype, copy=copy)
+        if not self._narrow and narrow.is_narrow(array.dtype):
+            self._meet_narrow()
+        return array
 
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         return array  # type: ignore[no-any-return]
@@ -53,7 +67,14 @@ class NumpyBackend(Backend):
         native = np.dtype(dtype)
         if native.kind not in "biufcV":
             raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+        if not self._narrow and narrow.is_narrow(native):
+            self._meet_narrow()
         return native
+
+    def _meet_narrow(self) -> None:
+        """Be ready for floats of 16 bits, of which the first has come."""
+        self._narrow = True
+        vars(self.xp).update(narrow.functions(self.xp))
 
     def owner(self, array: Array) -> Any:
         # The base of the last array, such as a DLPack capsule, need not be one that can be watched.

@@ -29,6 +29,7 @@ import numpy as np
 
 from backends._numpy import threads
 from backends._numpy.compiled import compiled
+from backends._numpy.narrow import gradients_in_float32, in_float32
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -495,6 +496,7 @@ def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[b
 
 
 # ---------------------------------------------------------------- kernels
+@in_float32
 def rnn_forward(
     backend: Any,
     x: Array,
@@ -517,6 +519,7 @@ def rnn_forward(
     return y, h_n, saved
 
 
+@gradients_in_float32
 def rnn_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
@@ -524,6 +527,7 @@ def rnn_backward(
     return _gradients(saved, gy, (gh_n,), needs)
 
 
+@in_float32
 def lstm_forward(
     backend: Any,
     x: Array,
@@ -546,6 +550,7 @@ def lstm_forward(
     return y, h_n, c_n, saved
 
 
+@gradients_in_float32
 def lstm_backward(
     backend: Any,
     saved: Arrays,
@@ -558,6 +563,7 @@ def lstm_backward(
     return _gradients(saved, gy, (gh_n, gc_n), needs)
 
 
+@in_float32
 def gru_forward(
     backend: Any,
     x: Array,
@@ -577,6 +583,7 @@ def gru_forward(
     return y, h_n, saved
 
 
+@gradients_in_float32
 def gru_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:

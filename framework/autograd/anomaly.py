@@ -130,7 +130,7 @@ def _kind(backend: Any, x: Any) -> str:
         x = x.data
     if isinstance(x, float | complex):
         x = backend.asarray(x)
-    if not hasattr(x, "dtype") or backend.dtype_of(x).kind not in "fc":
+    if not hasattr(x, "dtype") or backend.dtype_of(x).kind not in "fcV":
         return ""
     xp = backend.xp
     for name in _LIBRARY:

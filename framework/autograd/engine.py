@@ -13,7 +13,7 @@ from typing import Any
 
 from framework.autograd.broadcast import match
 from framework.autograd.graph import Edge, Node, Variable, make_tensor
-from framework.autograd.modes import set_grad_enabled
+from framework.autograd.modes import backward_mode
 from framework.autograd.primitive import OutputGrads
 from framework.autograd.rows import RowSparse
 from framework.autograd.versions import check_saved, latest
@@ -68,7 +68,7 @@ def propagate(
     for edge, g in roots:
         if edge is not None and (useful is None or edge in useful):
             send(edge, g)
-    with set_grad_enabled(create_graph):
+    with backward_mode(create_graph):
         while heap:
             _, node = heappop(heap)
             g = pending.pop(node)

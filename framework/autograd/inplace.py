@@ -100,14 +100,16 @@ def _behind_views(edge: Edge) -> Edge:
     return edge
 
 
+_RANK = {"b": 0, "i": 1, "u": 2, "f": 3, "V": 3, "c": 4}
+
+
 def _check_fits(op: Primitive, x: Any, result: Any) -> None:
     if result.shape != x.shape:
         raise ValueError(
             f"{op.name}: the result has shape {result.shape}, which does not fit in place into {x.shape}; use the operation "
             "that returns a new tensor"
         )
-    order = "biufc"
-    if result.dtype.kind in order and order.index(result.dtype.kind) > order.index(x.dtype.kind):
+    if _RANK.get(result.dtype.kind, 0) > _RANK.get(x.dtype.kind, 0):
         raise TypeError(
             f"{op.name}: a result of dtype {result.dtype} cannot be written in place into {x.dtype}; use the operation that "
             "returns a new tensor, or cast with .to() first"

@@ -1,4 +1,4 @@
-"""Whether operations are recorded: a switch local to each thread."""
+"""Whether operations are recorded, and in which precision they run: switches local to each thread."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from framework.autograd.precision import Casts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
     grad = True
+    casts: Casts | None = None
 
 
 mode = _Mode()
@@ -27,8 +31,43 @@ def is_grad_enabled() -> bool:
     return mode.grad
 
 
-class _GradMode:
-    """Context manager and decorator that sets the switch and restores what it was."""
+class Block:
+    """A context manager that decorates functions and generators too: each call enters a block of its own."""
+
+    def _again(self) -> Self:
+        """A block of the same meaning."""
+        raise NotImplementedError
+
+    def __enter__(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(self, *exc: object) -> None:
+        raise NotImplementedError
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function."""
+
+        @wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return function(*args, **kwargs)
+
+        @wraps(function)
+        def resumed(*args: Any, **kwargs: Any) -> Any:
+            generator, sent = function(*args, **kwargs), None
+            while True:
+                with self._again():
+                    try:
+                        value = generator.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                sent = yield value
+
+        return resumed if isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
+
+
+class _GradMode(Block):
+    """Sets the switch and restores what it was."""
 
     value: bool
 
@@ -38,31 +77,15 @@ class _GradMode:
             raise TypeError(f"{name} takes no arguments: call it, with {name}():, or decorate with @{name}()")
         self._before: list[bool] = []
 
+    def _again(self) -> Any:
+        return set_grad_enabled(self.value)
+
     def __enter__(self) -> None:
         self._before.append(mode.grad)
         mode.grad = self.value
 
     def __exit__(self, *exc: object) -> None:
         mode.grad = self._before.pop()
-
-    def __call__(self, function: F) -> F:
-        @wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(self.value):
-                return function(*args, **kwargs)
-
-        @wraps(function)
-        def resumed(*args: Any, **kwargs: Any) -> Any:
-            generator, sent = function(*args, **kwargs), None
-            while True:
-                with set_grad_enabled(self.value):
-                    try:
-                        value = generator.send(sent)
-                    except StopIteration as stop:
-                        return stop.value
-                sent = yield value
-
-        return resumed if isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
 class no_grad(_GradMode):
@@ -99,3 +122,15 @@ class set_grad_enabled(_GradMode):
     def __init__(self, value: bool) -> None:
         super().__init__()
         self.value = bool(value)
+
+
+class backward_mode(set_grad_enabled):
+    """Inside a backward pass: record or not, without autocast, for gradients have the dtypes that the forward chose."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._casts, mode.casts = mode.casts, None
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        mode.casts = self._casts

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -87,6 +88,7 @@ def _fold(xp: Any, q: Array, g: Array, k: int) -> tuple[Array, Array]:
 # ------------------------------------------------------------------------------------------- triangular
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Array:
     """Triangular ``L`` with ``L @ L^H = x``.
@@ -134,6 +136,7 @@ def _cholesky_rule(xp: Any, g: Array, y: Array, upper: bool) -> Array:
 cholesky.defvjp(_cholesky_rule)
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _qr(xp: Any, x: Array, /, *, mode: str) -> tuple[Array, ...]:
     return tuple(xp.linalg.qr(x, mode=mode))
@@ -197,6 +200,7 @@ def qr(x: Any, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResu
 # ------------------------------------------------------------------------------------------- eigenvalues
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _eigh(xp: Any, x: Array, /) -> tuple[Array, ...]:
     return tuple(xp.linalg.eigh(x))
@@ -238,6 +242,7 @@ def eigh(x: Any, /) -> EigResult:
     return EigResult(*_eigh(x))
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def eigvalsh(xp: Any, x: Array, /) -> Array:
     """Eigenvalues of Hermitian matrices (..., n, n), rising.
@@ -261,6 +266,7 @@ def _eigvalsh_rule(xp: Any, g: Array, x: Array) -> Array:
 eigvalsh.defvjp(_eigvalsh_rule)
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _eig(xp: Any, x: Array, /) -> tuple[Array, ...]:
     dtype = xp.result_type(x.dtype, xp.complex64)
@@ -321,6 +327,7 @@ def eigvals(x: Any, /) -> Any:
 # --------------------------------------------------------------------------------------- singular values
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _svd(xp: Any, x: Array, /, *, full_matrices: bool) -> tuple[Array, ...]:
     return tuple(xp.linalg.svd(x, full_matrices=full_matrices))
@@ -390,6 +397,7 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     return SVDResult(*_svd(x, full_matrices=full_matrices))
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def svdvals(xp: Any, x: Array, /) -> Array:
     """Singular values (..., min(m, n)) of matrices (..., m, n), falling.

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any, Literal
 
 from framework.autograd.graph import Variable
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.linalg.decompositions import svdvals
 from framework.ops import reduction
@@ -16,6 +17,7 @@ Array = Any
 Axis = int | tuple[int, ...] | None
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def vector_norm(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
     """``sum(abs(x)**ord)**(1 / ord)`` over the given axes, or over all.
@@ -115,6 +117,7 @@ def _with_axes(x: Any, keepdims: bool) -> Any:
     return x[..., None, None] if keepdims else x
 
 
+@precision("float32")
 @primitive
 def _matrix_rank(xp: Any, x: Array, /, *, rtol: Any) -> Array:
     if 0 in x.shape[-2:]:

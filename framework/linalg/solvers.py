@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from framework.autograd.graph import Variable
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.linalg.decompositions import adjoint, svdvals
 from framework.linalg.norms import matrix_rank
@@ -31,6 +32,7 @@ class SlogdetResult(NamedTuple):
     logabsdet: Any
 
 
+@precision("float32")
 @primitive
 def inv(xp: Any, x: Array, /) -> Array:
     """Inverse of square matrices.
@@ -63,6 +65,7 @@ def _inv_rule(xp: Any, g: Array, y: Array) -> Array:
 inv.defvjp(_inv_rule)
 
 
+@precision("float32")
 @primitive
 def solve(xp: Any, x1: Array, x2: Array, /) -> Array:
     """Solution ``x`` of ``x1 @ x = x2``.
@@ -112,6 +115,7 @@ def _solve_second(xp: Any, g: Array, x1: Array, shape: tuple[int, ...]) -> Array
 solve.defvjp(_solve_first, _solve_second)
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _pinv(xp: Any, x: Array, /, *, rtol: Any) -> Array:
     return xp.linalg.pinv(x, rtol=rtol)
@@ -198,6 +202,7 @@ def lstsq(a: Any, b: Any, /, *, rtol: Any = None) -> LstsqResult:
     return LstsqResult(solution, residuals, matrix_rank(a, rtol=rtol), svdvals(a))
 
 
+@precision("float32")
 @primitive
 def det(xp: Any, x: Array, /) -> Array:
     """Determinant of square matrices.
@@ -235,6 +240,7 @@ def _cofactors(xp: Any, x: Array, det: Array) -> Array:
 det.defvjp(lambda xp, g, y, x: g[..., None, None] * _cofactors(xp, x, y))
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _slogdet(xp: Any, x: Array, /) -> tuple[Array, ...]:
     return tuple(xp.linalg.slogdet(x))

@@ -6,6 +6,7 @@ from typing import Any
 
 from framework import dtypes
 from framework.creation import ones
+from framework.dtypes import FLOATING
 from framework.metrics.metric import detached
 from framework.ops.elementwise import greater_equal
 from framework.ops.indexing import scatter
@@ -24,7 +25,7 @@ def labels_of(
     predictions = detached(predictions)
     target = detached(target, predictions)
     may_be_binary = num_classes in (2, None)
-    if target.dtype.kind == "f" and may_be_binary:
+    if target.dtype.kind in FLOATING and may_be_binary:
         target = greater_equal(target, 0.5)
     _check_integers(name, "target", target)
     if predictions.ndim == target.ndim + 1:
@@ -35,7 +36,7 @@ def labels_of(
             f"{name}: expected predictions of the target's shape {target.shape}, or with an axis of classes after "
             f"the first, got {predictions.shape}"
         )
-    elif predictions.dtype.kind == "f" and may_be_binary:
+    elif predictions.dtype.kind in FLOATING and may_be_binary:
         predictions = greater_equal(predictions, threshold)
     _check_integers(name, "predictions", predictions)
     return flat_labels(name, predictions, num_classes), flat_labels(name, target, num_classes)

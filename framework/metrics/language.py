@@ -58,7 +58,7 @@ class Perplexity(Metric):
         logits = detached(logits)
         target = detached(target, logits)
         n_words = class_scores("Perplexity", logits, target, None).shape[1]
-        if logits.dtype.kind != "f" or target.dtype.kind not in "iu":
+        if logits.dtype.kind not in dtypes.FLOATING or target.dtype.kind not in "iu":
             raise TypeError(
                 f"Perplexity: expected floating logits and integer targets, got {logits.dtype} and {target.dtype}"
             )

@@ -125,6 +125,6 @@ def _pair(name: str, predictions: Any, target: Any) -> tuple[Tensor, Tensor]:
             f"{name}: predictions and target must have one shape, got {predictions.shape} and {target.shape}"
         )
     for what, values in (("predictions", predictions), ("target", target)):
-        if values.dtype.kind not in "biuf":
+        if values.dtype.kind not in "biufV":
             raise TypeError(f"{name}: expected {what} of real numbers, got {values.dtype}")
     return wide(predictions), wide(target)

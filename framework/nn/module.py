@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from framework.dtypes import named
 from framework.nn.hooks import Handle, Hooks
 from framework.nn.parameter import Parameter
 from framework.nn.state import LoadResult, load, snapshot
@@ -311,7 +312,7 @@ class Module:
         if isinstance(device, Tensor):
             device, dtype = device.device, dtype or device.dtype
         device, dtype = _device_and_dtype(device, dtype)
-        if dtype is not None and dtype.kind not in "fc":
+        if dtype is not None and dtype.kind not in "fcV":
             raise TypeError(f"a module can be cast to floating and complex dtypes only, got {dtype}")
         tensors = {id(x): x for module in self.modules() for x in (*module.parameters(False), *module.buffers(False))}
         for x in tensors.values():
@@ -329,6 +330,10 @@ class Module:
     def half(self) -> Self:
         """Cast to float16; returns the module."""
         return self.to(dtype="float16")
+
+    def bfloat16(self) -> Self:
+        """Cast to bfloat16, which needs ml_dtypes; returns the module."""
+        return self.to(dtype=named("bfloat16"))
 
     def float(self) -> Self:
         """Cast to float32; returns the module."""
@@ -446,7 +451,7 @@ def _device_and_dtype(device: Any, dtype: Any) -> tuple[str | None, np.dtype[Any
 
 
 def _move(x: Tensor, device: str | None, dtype: np.dtype[Any] | None) -> None:
-    cast = dtype if x.dtype.kind in "fc" else None
+    cast = dtype if x.dtype.kind in "fcV" else None
     moved = x.detach().to(device, cast)
     grad = None if x._grad is None else x.grad.detach().to(device, cast)  # type: ignore[union-attr]
     x.data, x.backend = moved.data, moved.backend

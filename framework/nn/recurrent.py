@@ -9,6 +9,7 @@ import numpy as np
 
 from backends import backend_of
 from framework.autograd.graph import Variable
+from framework.autograd.precision import autocasts, precision
 from framework.creation import asarray, zeros
 from framework.dtypes import get_default_dtype
 from framework.nn.functional.dropout import dropout
@@ -53,7 +54,7 @@ def _check_input(layer: Module, x: Any, ndims: tuple[int, int], expected: str, w
 
 
 def _check_dtype(layer: Module, what: str, x: Tensor, weight: Tensor) -> Tensor:
-    if x.dtype != weight.dtype:
+    if x.dtype != weight.dtype and not autocasts(x, weight):
         raise TypeError(
             f"{type(layer).__name__}: {what} is {x.dtype}, but the parameters are {weight.dtype}; cast one of them "
             f"with .to({weight.dtype.name!r})"
@@ -451,6 +452,12 @@ class GRU(_Recurrent):
 # ------------------------------------------------------------------------------------------------ cells
 
 
+@precision("low")
+def _carried(*states: Tensor) -> States:
+    """The states in the dtype of a cell's products, which autocast may have chosen."""
+    return states
+
+
 class _Cell(Module):
     """One step, in ordinary operations."""
 
@@ -489,7 +496,7 @@ class _Cell(Module):
         else:
             state = _check_states(self, hx, self.state_names, shape, self.weight_ih)
         a = affine(x, self.weight_ih, self.bias_ih)
-        return self._step(a, affine(state[0], self.weight_hh, self.bias_hh), state)
+        return self._step(a, affine(state[0], self.weight_hh, self.bias_hh), _carried(*state))
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults, as PyTorch prints them."""

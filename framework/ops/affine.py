@@ -5,11 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
 
 
+@precision("low")
 @primitive
 def affine(xp: Any, x: Array, weight: Array, bias: Array | None, /) -> Array:
     """``x @ weight.T + bias``, for x (..., D), weight (H, D) and bias (H,) or None."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from string import ascii_letters
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.diagonals import diagonal
 from framework.ops.manipulation import permute_dims
@@ -19,6 +20,7 @@ from framework.ops.reduction import sum
 Array = Any
 
 
+@precision("low")
 @primitive
 def _contract(xp: Any, *operands: Array, inputs: tuple[str, ...], output: str) -> Array:
     return xp.einsum(f"{','.join(inputs)}->{output}", *operands)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from framework.autograd.fused import fused
+from framework.autograd.precision import precision
 from framework.ops.elementwise import where
 from framework.ops.indexing import take, take_along_axis
 from framework.ops.manipulation import expand_dims, squeeze
@@ -91,4 +92,4 @@ def cross_entropy(
     return reduced(*picked(log_p, target, weight, ignore_index, label_smoothing), reduction)
 
 
-cross_entropy = fused(forward=_forward, backward=_backward, composite=cross_entropy)
+cross_entropy = precision("float32")(fused(forward=_forward, backward=_backward, composite=cross_entropy))

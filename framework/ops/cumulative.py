@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import not_equal, subtract
 from framework.ops.indexing import getitem
@@ -13,6 +14,7 @@ from framework.ops.reduction import leave_one_out
 Array = Any
 
 
+@precision("float32")
 @primitive
 def _cumulative_sum(xp: Any, x: Array, /, *, axis: int, dtype: Any, include_initial: bool) -> Array:
     return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
@@ -76,6 +78,7 @@ def _only_axis(name: str, x: Any, axis: int | None) -> int:
     return axis
 
 
+@precision("float32")
 @primitive
 def _cumulative_prod(xp: Any, x: Array, /, *, axis: int, dtype: Any, include_initial: bool) -> Array:
     return xp.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)

@@ -16,6 +16,7 @@ import cmath
 import math
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -74,6 +75,7 @@ def remainder(xp: Any, x1: Array, x2: Array, /) -> Array:
 remainder.defvjp(lambda xp, g: g, lambda xp, g, x1, x2: -g * xp.floor_divide(x1, x2))
 
 
+@precision("float32")
 @primitive
 def pow(xp: Any, x1: Array, x2: Array, /) -> Array:
     """``x1 ** x2``, broadcast."""
@@ -125,6 +127,7 @@ def positive(xp: Any, x: Array, /) -> Array:
 positive.defvjp(lambda xp, g: g)
 
 
+@precision("float32")
 @primitive
 def reciprocal(xp: Any, x: Array, /) -> Array:
     """``1 / x``."""
@@ -134,6 +137,7 @@ def reciprocal(xp: Any, x: Array, /) -> Array:
 reciprocal.defvjp(lambda xp, g, y: -g * y * y)
 
 
+@precision("float32")
 @primitive
 def square(xp: Any, x: Array, /) -> Array:
     """``x * x``."""
@@ -181,6 +185,7 @@ sign.defvjp(_sign_rule)
 # ------------------------------------------------------------------------------ exponents and logarithms
 
 
+@precision("float32")
 @primitive
 def exp(xp: Any, x: Array, /) -> Array:
     """Exponential, e to the power ``x``."""
@@ -190,6 +195,7 @@ def exp(xp: Any, x: Array, /) -> Array:
 exp.defvjp(lambda xp, g, y: g * y)
 
 
+@precision("float32")
 @primitive
 def expm1(xp: Any, x: Array, /) -> Array:
     """``exp(x) - 1``, exact for small ``x``."""
@@ -199,6 +205,7 @@ def expm1(xp: Any, x: Array, /) -> Array:
 expm1.defvjp(lambda xp, g, y: g * (y + 1))
 
 
+@precision("float32")
 @primitive
 def log(xp: Any, x: Array, /) -> Array:
     """Natural logarithm."""
@@ -208,6 +215,7 @@ def log(xp: Any, x: Array, /) -> Array:
 log.defvjp(lambda xp, g, x: g / x)
 
 
+@precision("float32")
 @primitive
 def log1p(xp: Any, x: Array, /) -> Array:
     """``log(1 + x)``, exact for small ``x``."""
@@ -217,6 +225,7 @@ def log1p(xp: Any, x: Array, /) -> Array:
 log1p.defvjp(lambda xp, g, x: g / (1 + x))
 
 
+@precision("float32")
 @primitive
 def log2(xp: Any, x: Array, /) -> Array:
     """Logarithm to base 2."""
@@ -226,6 +235,7 @@ def log2(xp: Any, x: Array, /) -> Array:
 log2.defvjp(lambda xp, g, x: g / (x * math.log(2)))
 
 
+@precision("float32")
 @primitive
 def log10(xp: Any, x: Array, /) -> Array:
     """Logarithm to base 10."""
@@ -235,6 +245,7 @@ def log10(xp: Any, x: Array, /) -> Array:
 log10.defvjp(lambda xp, g, x: g / (x * math.log(10)))
 
 
+@precision("float32")
 @primitive
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Array:
     """``log(exp(x1) + exp(x2))`` without overflow."""
@@ -274,6 +285,7 @@ def cos(xp: Any, x: Array, /) -> Array:
 cos.defvjp(lambda xp, g, x: -g * xp.sin(x))
 
 
+@precision("float32")
 @primitive
 def tan(xp: Any, x: Array, /) -> Array:
     """Tangent, of radians."""
@@ -283,6 +295,7 @@ def tan(xp: Any, x: Array, /) -> Array:
 tan.defvjp(lambda xp, g, y: g * (1 + y * y))
 
 
+@precision("float32")
 @primitive
 def asin(xp: Any, x: Array, /) -> Array:
     """Arc sine, in radians."""
@@ -292,6 +305,7 @@ def asin(xp: Any, x: Array, /) -> Array:
 asin.defvjp(lambda xp, g, x: g / xp.sqrt(1 - x * x))
 
 
+@precision("float32")
 @primitive
 def acos(xp: Any, x: Array, /) -> Array:
     """Arc cosine, in radians."""
@@ -340,6 +354,7 @@ hypot.defvjp(
 )
 
 
+@precision("float32")
 @primitive
 def sinh(xp: Any, x: Array, /) -> Array:
     """Hyperbolic sine."""
@@ -349,6 +364,7 @@ def sinh(xp: Any, x: Array, /) -> Array:
 sinh.defvjp(lambda xp, g, x: g * xp.cosh(x))
 
 
+@precision("float32")
 @primitive
 def cosh(xp: Any, x: Array, /) -> Array:
     """Hyperbolic cosine."""

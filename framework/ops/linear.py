@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import multiply
 from framework.ops.manipulation import reshape
@@ -12,6 +13,7 @@ from framework.ops.manipulation import reshape
 Array = Any
 
 
+@precision("low")
 @primitive
 def matmul(xp: Any, x1: Array, x2: Array, /) -> Array:
     """Matrix product over the last two axes, the others broadcast; a 1-d argument is a vector.
@@ -58,6 +60,7 @@ def _matmul_first(xp: Any, g: Array, x2: Array, shape: tuple[int, ...]) -> Array
 matmul.defvjp(_matmul_first, _second)
 
 
+@precision("low")
 @primitive(holomorphic=False)
 def _vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int) -> Array:
     return xp.vecdot(x1, x2, axis=axis)
@@ -85,6 +88,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return _vecdot(x1, x2, axis=axis)
 
 
+@precision("low")
 @primitive
 def _tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any) -> Array:
     return xp.tensordot(x1, x2, axes=axes)

@@ -7,6 +7,7 @@ from typing import Any
 
 from backends import Backend
 from framework.autograd.fused import fused
+from framework.autograd.precision import precision
 from framework.ops.elementwise import multiply, sqrt
 from framework.ops.reduction import mean
 
@@ -33,7 +34,7 @@ def _layer_composite(x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
 
 
 _layer_composite.__name__ = "layer_norm"
-layer_norm = fused(forward=_layer_forward, backward=_layer_backward, composite=_layer_composite)
+layer_norm = precision("float32")(fused(forward=_layer_forward, backward=_layer_backward, composite=_layer_composite))
 
 
 def _rms_forward(backend: Backend, x: Array, weight: Array | None, *, keep: bool, eps: float) -> tuple[Array, Any]:
@@ -52,4 +53,4 @@ def _rms_composite(x: Any, weight: Any, *, eps: float) -> Any:
 
 
 _rms_composite.__name__ = "rms_norm"
-rms_norm = fused(forward=_rms_forward, backward=_rms_backward, composite=_rms_composite)
+rms_norm = precision("float32")(fused(forward=_rms_forward, backward=_rms_backward, composite=_rms_composite))

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from framework.autograd.fused import Fused, fused
+from framework.autograd.precision import precision
 from framework.ops.affine import affine
 from framework.ops.elementwise import relu, sigmoid, tanh, where
 from framework.ops.manipulation import expand_dims, stack
@@ -57,7 +58,7 @@ def _layer(name: str, composite: Callable[..., Arrays]) -> Fused:
     def backward(backend: Any, saved: Arrays, grads: Arrays, needs: tuple[bool, ...], **options: Any) -> Arrays:
         return (*getattr(backend, f"{name}_backward")(saved, *grads, needs[:-1]), None)
 
-    return fused(forward=forward, backward=backward, composite=composite)
+    return precision("low")(fused(forward=forward, backward=backward, composite=composite))
 
 
 # -------------------------------------------------------------------------------------------------- rnn

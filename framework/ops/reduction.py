@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -42,6 +43,7 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
     return n
 
 
+@precision("float32")
 @primitive
 def sum(xp: Any, x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum over the given axes, or over all; small integers are summed in 64 bits unless ``dtype`` is given."""
@@ -53,6 +55,7 @@ sum.defvjp(
 )
 
 
+@precision("float32")
 @primitive
 def mean(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over the given axes, or over all."""
@@ -112,6 +115,7 @@ def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
     return _var(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _var(xp: Any, x: Array, /, *, axis: Axis, correction: float, keepdims: bool) -> Array:
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
@@ -130,6 +134,7 @@ def _degrees(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
 _var.defvjp(_var_rule)
 
 
+@precision("float32")
 @primitive(holomorphic=False)
 def _std(xp: Any, x: Array, /, *, axis: Axis, correction: float, keepdims: bool) -> Array:
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
@@ -150,6 +155,7 @@ def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
     return _std(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
+@precision("float32")
 @primitive
 def prod(xp: Any, x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Product over the given axes, or over all; the gradient is right where entries are zero, too."""
@@ -218,6 +224,7 @@ def peak(xp: Any, x: Array, axis: Axis) -> Array:
     return xp.where(xp.isfinite(top), top, xp.zeros_like(top))
 
 
+@precision("float32")
 @primitive
 def logsumexp(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """``log(sum(exp(x)))`` over the given axes, without overflow, for real ``x``; -inf where there are no entries.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from framework.autograd.fused import fused
+from framework.autograd.precision import precision
 from framework.ops.affine import affine
 from framework.ops.elementwise import relu, sigmoid, tanh
 
@@ -69,4 +70,4 @@ def rnn_cell(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, /, *, n
     return _ACTIVATIONS[nonlinearity](affine(x, w_ih, b_ih) + affine(h, w_hh, b_hh))
 
 
-rnn_cell = fused(forward=_forward, backward=_backward, composite=rnn_cell)
+rnn_cell = precision("low")(fused(forward=_forward, backward=_backward, composite=rnn_cell))

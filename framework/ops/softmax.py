@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -14,6 +15,7 @@ def _shifted(xp: Any, x: Array, axis: int) -> Array:
     return xp.positive(x) if 0 in x.shape else x - xp.max(x, axis=axis, keepdims=True)
 
 
+@precision("float32")
 @primitive
 def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     """``exp(x) / sum(exp(x))`` along an axis, without overflow.
@@ -31,6 +33,7 @@ def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
 softmax.defvjp(lambda xp, g, y, axis: y * (g - xp.sum(g * y, axis=axis, keepdims=True)))
 
 
+@precision("float32")
 @primitive
 def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> Array:
     """Logarithm of the softmax along an axis, exact where the softmax underflows.

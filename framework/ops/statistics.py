@@ -140,7 +140,7 @@ def _rows(x: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
 
 
 def _as_floating(x: Any) -> Any:
-    return x if x.dtype.kind in "fc" else astype(x, np.dtype("float64"))
+    return x if x.dtype.kind in "fcV" else astype(x, np.dtype("float64"))
 
 
 def median(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:

@@ -154,7 +154,7 @@ def graph(subject: Any, *example: Any, names: dict[str, Any] | None = None) -> G
 
 def _recorded(x: Any) -> Any:
     """The argument as a leaf that shows up in the graph."""
-    can = isinstance(x, Tensor) and x.dtype.kind in "fc"
+    can = isinstance(x, Tensor) and x.dtype.kind in "fcV"
     return x.detach().requires_grad_() if can else x
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.nn.functional.reduction import REDUCTIONS, beside, check_reduction, matched, reduce, weighted
 from framework.ops.elementwise import exp, log, logaddexp, where
@@ -15,6 +16,7 @@ Array = Any
 _SMALLEST_SLOPE = 9.999999960041972e-13
 
 
+@precision("float32")
 @primitive
 def _binary_cross_entropy(xp: Any, x: Array, t: Array, /) -> Array:
     return -(t * _bounded_log(xp, x) + (1 - t) * _bounded_log(xp, 1 - x))
@@ -33,6 +35,7 @@ _binary_cross_entropy.defvjp(
 )
 
 
+@precision("float32")
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
     """``-(target * log(input) + (1 - target) * log(1 - input))``, with logarithms of at least -100.
 
@@ -68,6 +71,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     return reduce(weighted("binary_cross_entropy", _binary_cross_entropy(input, target), weight, input), reduction)
 
 
+@precision("float32")
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:
@@ -107,6 +111,7 @@ def binary_cross_entropy_with_logits(
     return reduce(weighted(name, (1 - target) * input + positive, weight, input), reduction)
 
 
+@precision("float32")
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
     """Kullback-Leibler divergence of ``target`` from ``input``: ``target * (log(target) - input)``.
 

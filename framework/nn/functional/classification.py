@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from framework.autograd.precision import precision
+from framework.dtypes import FLOATING
 from framework.nn.functional.reduction import beside, check_floating, check_reduction
 from framework.ops.cross_entropy import cross_entropy as cross_entropy_rows
 from framework.ops.cross_entropy import picked, reduced
@@ -70,7 +72,7 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing must be in [0, 1], got {label_smoothing}")
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
-    if target.dtype.kind == "f" and target.shape == input.shape:
+    if target.dtype.kind in FLOATING and target.shape == input.shape:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, labels = _rows(name, input, target, ignore_index)
     losses = cross_entropy_rows(
@@ -79,6 +81,7 @@ def cross_entropy(
     return reshape(losses, target.shape) if reduction == "none" and target.ndim != 1 else losses
 
 
+@precision("float32")
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """Minus the log-probability of the target class.
 
@@ -112,6 +115,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     return reshape(losses, target.shape) if reduction == "none" else losses
 
 
+@precision("float32")
 def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:
     axis = _class_axis(input)
     classes = input.shape[axis]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.precision import precision
+from framework.inspection import finfo
 from framework.ops import normalization
 from framework.tensor import Tensor
 
@@ -49,6 +51,7 @@ def layer_norm(
     return normalization.layer_norm(rows, _flat(weight), _flat(bias), eps=eps).reshape(input.shape)  # type: ignore[no-any-return]
 
 
+@precision("float32")
 def rms_norm(input: Any, normalized_shape: tuple[int, ...], weight: Any = None, eps: float | None = None) -> Tensor:
     """Divide by the root of the mean square over the last axes, then scale.
 
@@ -71,5 +74,5 @@ def rms_norm(input: Any, normalized_shape: tuple[int, ...], weight: Any = None, 
         If the input's shape does not end in ``normalized_shape``.
     """
     rows = _as_rows("rms_norm", input, tuple(normalized_shape))
-    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    eps = finfo(input.dtype).eps if eps is None else eps
     return normalization.rms_norm(rows, _flat(weight), eps=eps).reshape(input.shape)  # type: ignore[no-any-return]

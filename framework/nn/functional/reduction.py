@@ -6,6 +6,7 @@ from typing import Any
 
 from framework.autograd.graph import Variable
 from framework.creation import asarray
+from framework.dtypes import FLOATING
 from framework.ops.reduction import mean, sum
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -31,7 +32,7 @@ def beside(x: Any, input: Any) -> Any:
 
 def check_floating(name: str, what: str, x: Any) -> None:
     """Refuse integers where real numbers are needed."""
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in FLOATING:
         raise TypeError(f"{name}: {what} must be of a real floating dtype, got {x.dtype}; cast with .to('float32')")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.nn.functional.reduction import matched, reduce, weighted
 from framework.ops.elementwise import abs, square, where
@@ -12,6 +13,7 @@ from framework.ops.elementwise import abs, square, where
 Array = Any
 
 
+@precision("float32")
 @primitive
 def _squared_error(xp: Any, x: Array, t: Array, /, *, reduction: str) -> Array:
     error = x - t
@@ -65,9 +67,15 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = Non
     target = matched("mse_loss", input, target, reduction)
     if weight is None:
         return _squared_error(input, target, reduction=reduction)
+    return _weighted_squared_error(input, target, weight, reduction)
+
+
+@precision("float32")
+def _weighted_squared_error(input: Any, target: Any, weight: Any, reduction: str) -> Any:
     return reduce(weighted("mse_loss", square(input - target), weight, input), reduction)
 
 
+@precision("float32")
 def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
     """Absolute error, ``abs(input - target)``; arguments as :func:`mse_loss`.
 
@@ -81,6 +89,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
     return reduce(weighted("l1_loss", abs(input - target), weight, input), reduction)
 
 
+@precision("float32")
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """Squared error over ``2 * beta`` where the error is below ``beta``, else absolute error minus ``beta / 2``.
 
@@ -107,6 +116,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     return reduce(where(error < beta, square(difference) * (0.5 / beta), error - 0.5 * beta), reduction)
 
 
+@precision("float32")
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """Half the squared error where the error is below ``delta``, else ``delta * (error - delta / 2)``.
 
