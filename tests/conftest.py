@@ -13,6 +13,7 @@ from hypothesis import settings
 
 import backends
 import framework as fw
+from framework.autograd.modes import mode
 from framework.random import get_state, manual_seed, set_state
 
 settings.register_profile("default", deadline=None)
@@ -84,6 +85,7 @@ def _numpy_random_state():
 
 WATCHED = {
     "grad mode": fw.is_grad_enabled,
+    "autocast": lambda: mode.casts,
     "default device": fw.get_default_device,
     "default dtype": fw.get_default_dtype,
     "NumPy's error state": np.geterr,

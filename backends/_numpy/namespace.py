@@ -25,6 +25,7 @@ __all__ = [
     "permute_dims",
     "prod",
     "reshape",
+    "sigmoid",
     "sort",
     "squeeze",
     "std",
@@ -138,6 +139,11 @@ def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
 
 def _is_wide(x: Array) -> bool:
     return x.dtype.char in "fd" and x.shape[-1] >= 16 and x.flags.c_contiguous
+
+
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, which never overflows."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
 def unique_values(x: Array, /) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 Array = Any
 Function = Callable[..., Any]
 
-_REDUCTIONS = ("sum", "mean", "prod", "var", "std", "cumulative_sum", "cumulative_prod")
+_OF_ONE = ("sigmoid", "sum", "mean", "prod", "var", "std", "cumulative_sum", "cumulative_prod")
 _PRODUCTS = ("matmul", "tensordot", "vecdot")
 _OF_NUMBERS = (
     *("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "atan2", "hypot", "logaddexp"),
@@ -32,7 +32,7 @@ def is_narrow(dtype: np.dtype[Any]) -> bool:
 def functions(xp: Any) -> dict[str, Function]:
     """What a namespace needs for them, around its own functions."""
     return {
-        **{name: _reduction(getattr(xp, name)) for name in _REDUCTIONS},
+        **{name: _of_one(getattr(xp, name)) for name in _OF_ONE},
         **{name: _product(getattr(xp, name)) for name in _PRODUCTS},
         **{name: _of_numbers(getattr(xp, name)) for name in _OF_NUMBERS},
         "einsum": _einsum(xp.einsum),
@@ -93,14 +93,14 @@ def _astype(function: Function) -> Function:
     return astype
 
 
-def _reduction(function: Function) -> Function:
+def _of_one(function: Function) -> Function:
     @wraps(function)
-    def reduction(x: Array, /, *, dtype: Any = None, **options: Any) -> Array:
+    def of_one(x: Array, /, *, dtype: Any = None, **options: Any) -> Array:
         if is_narrow(x.dtype) and (dtype is None or is_narrow(np.dtype(dtype))):
             return _rounded(function(x.astype(np.float32), **options), dtype or x.dtype)
         return function(x, **options) if dtype is None else function(x, dtype=dtype, **options)
 
-    return reduction
+    return of_one
 
 
 def _product(function: Function) -> Function:

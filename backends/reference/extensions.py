@@ -12,7 +12,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "einsum", "getitem", "scatter", "setitem"]
+__all__ = ["assign", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -75,6 +75,11 @@ def einsum(xp: Any, equation: str, *operands: Array) -> Array:
     aligned = [_aligned(xp, x, term, order) for term, x in zip(terms.split(","), operands)]
     product = reduce(operator.mul, aligned)
     return xp.sum(product, axis=tuple(range(len(output), len(order))), dtype=product.dtype)
+
+
+def sigmoid(xp: Any, x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, which never overflows."""
+    return 0.5 * xp.tanh(0.5 * x) + 0.5
 
 
 def _aligned(xp: Any, x: Array, term: str, order: str) -> Array:

@@ -74,7 +74,7 @@ class GradScaler:
     >>> import framework as fw
     >>> model = fw.nn.Linear(3, 1)
     >>> optimizer = fw.optim.SGD(model.parameters(), lr=0.1)
-    >>> scaler = GradScaler()
+    >>> scaler = GradScaler(init_scale=1024.0)
     >>> for _ in range(3):
     ...     optimizer.zero_grad()
     ...     with fw.amp.autocast("cpu", fw.float16):
@@ -85,7 +85,7 @@ class GradScaler:
     ...     scaler.step(optimizer)
     ...     scaler.update()
     >>> scaler.get_scale()
-    65536.0
+    1024.0
     """
 
     def __init__(
@@ -176,10 +176,11 @@ class GradScaler:
                 "GradScaler: no parameter of the optimizer has a gradient; call scale(loss).backward() first"
             )
         for p in params:
-            if p.dtype == np.float16:
+            values = _values(p._grad)
+            if p.backend.dtype_of(values) == np.float16:
                 raise ValueError(
-                    f"GradScaler: a parameter of shape {p.shape} is float16, so that its gradient would vanish when scaled "
-                    "back; keep the model in float32 and run it in autocast"
+                    f"GradScaler: a gradient of shape {tuple(p._grad.shape)} is float16, and would vanish when scaled back; keep "
+                    "the parameters in float32, and run the model in autocast"
                 )
         self._checked[optimizer] = _Checked(_unscale(params, _float32(1 / self._scale)))
 
@@ -279,16 +280,21 @@ def _in_32_bits(x: Any) -> Any:
     return x.to(dtype="float32") if x.dtype.itemsize == 2 else x
 
 
+def _values(g: Any) -> Array:
+    """A gradient's numbers, those of its rows if it has nothing else."""
+    return g.rows if type(g) is RowSparse else g.data
+
+
 def _unscale(params: list[Any], inverse: float) -> list[tuple[Backend, Array]]:
     """Multiply all gradients in place; for each device whether they are finite, without waiting for it."""
     flags: dict[Backend, list[Array]] = {}
     for p in params:
-        g = p._grad
-        if type(g) is RowSparse:
-            p._grad = g.times(inverse)
+        if type(p._grad) is RowSparse:
+            # Its rows may be a broadcast view.
+            p._grad = p._grad.times(inverse)
             values = p._grad.rows
         else:
-            values = g.data
+            values = p._grad.data
             values *= inverse
         xp = p.backend.xp
         flags.setdefault(p.backend, []).append(xp.all(xp.isfinite(values)))

@@ -158,7 +158,8 @@ def look_at_precision() -> None:
     global _used
     _used = True
     for op in _waiting:
-        op.__class__ = _casting_class(op.__class__)
+        cls: Any = type(op)
+        op.__class__ = _casting_class(cls)
     _waiting.clear()
 
 

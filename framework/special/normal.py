@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
 Array = Any
@@ -40,6 +41,7 @@ def erfcx(xp: Any, x: Array, /) -> Array:
 erfcx.defvjp(lambda xp, g, y, x: g * (2 * x * y - _ERF_SLOPE))
 
 
+@precision("float32")
 @primitive
 def erfinv(xp: Any, x: Array, /) -> Array:
     """Inverse of :func:`erf`, for ``x`` from -1 to 1, where it is infinite and so is its gradient."""

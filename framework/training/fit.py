@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from framework.amp import GradScaler, autocast
 from framework.nn import Module
 from framework.optim import Optimizer
 from framework.optim.lr_scheduler import LRScheduler
@@ -27,6 +28,8 @@ def fit(
     schedule_every: Literal["epoch", "step"] = "epoch",
     accumulate: int = 1,
     clip_norm: float | None = None,
+    autocast: autocast | None = None,
+    scaler: GradScaler | None = None,
     forward: Forward = predict,
     callbacks: Sequence[Callback] = (),
     checkpoint: str | os.PathLike[str] | None = None,
@@ -64,6 +67,10 @@ def fit(
         Batches whose gradients are summed up for one step, so as if they were one large batch.
     clip_norm : float, optional
         Bound of the gradients' norm.
+    autocast : framework.amp.autocast, optional
+        The block in which forward passes and losses run.
+    scaler : framework.amp.GradScaler, optional
+        Scales the losses, and skips steps whose gradients overflow; for autocast in float16.
     forward : callable
         ``forward(model, batch)`` returns output and target, for batches of another form.
     callbacks : sequence of Callback
@@ -117,6 +124,8 @@ def fit(
         schedule_every=schedule_every,
         accumulate=accumulate,
         clip_norm=clip_norm,
+        autocast=autocast,
+        scaler=scaler,
         forward=forward,
         callbacks=callbacks,
         checkpoint=checkpoint,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from framework.amp import GradScaler
 from framework.autograd import no_grad
 from framework.nn import Module
 from framework.nn.utils import clip_grad_norm_
@@ -41,7 +43,7 @@ class Run:
 
     Attributes
     ----------
-    model, loss, optimizer, loader, validation, schedule, metrics
+    model, loss, optimizer, loader, validation, schedule, metrics, autocast, scaler
         As given.
     epoch, step, batch : int
         Epochs and optimizer steps done, and batches of the present epoch.
@@ -62,6 +64,8 @@ class Run:
         schedule_every: str,
         accumulate: int,
         clip_norm: float | None,
+        autocast: AbstractContextManager[Any] | None,
+        scaler: GradScaler | None,
         forward: Forward,
         callbacks: Sequence[Callback],
         checkpoint: str | os.PathLike[str] | None,
@@ -72,6 +76,8 @@ class Run:
         self.validation, self.metrics = validation, dict(metrics)
         self.schedule, self.schedule_every = schedule, schedule_every
         self.accumulate, self.clip_norm, self.forward = accumulate, clip_norm, forward
+        self.autocast = nullcontext() if autocast is None else autocast
+        self.scaler = GradScaler(enabled=False) if scaler is None else scaler
         self.callbacks = list(callbacks)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.checkpoint_every = checkpoint_every
@@ -141,17 +147,20 @@ class Run:
         if self.step == 0:
             warn_without_gradient(self.model)
         if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         if self.schedule is not None and self.schedule_every == "step":
             self.schedule.step()
 
     def _backward(self, batch: Any, weight: float) -> Any:
         """Add a batch's gradients, and return its part of the loss."""
-        output, target = self.forward(self.model, batch)
-        loss = self.loss(output, target)
+        with self.autocast:
+            output, target = self.forward(self.model, batch)
+            loss = self.loss(output, target)
         loss = loss if weight == 1 else loss * weight
-        loss.backward()
+        self.scaler.scale(loss).backward()
         self._measure(output, target)
         return loss.detach()
 
@@ -195,7 +204,7 @@ class Run:
         """Loss and metrics on the validation data, their names beginning with ``val_``."""
         losses, weights = [], []
         self.model.eval()
-        with no_grad():
+        with no_grad(), self.autocast:
             for batch in self.validation or ():
                 output, target = self.forward(self.model, batch)
                 losses.append(self.loss(output, target))
@@ -224,6 +233,8 @@ class Run:
         parts: dict[str, Any] = {"model": self.model, "optimizer": self.optimizer, "history": self.history}
         if self.schedule is not None:
             parts["schedule"] = self.schedule
+        if self.scaler.is_enabled():
+            parts["scaler"] = self.scaler
         if hasattr(self.loader, "load_state_dict"):
             parts["loader"] = self.loader
         parts |= {f"metric {name}": metric for name, metric in self.metrics.items()}

@@ -17,7 +17,7 @@ LAYERS = (
     ("framework.autograd",),
     ("framework.ops",),
     ("framework",),
-    ("framework.nn", "framework.optim", "framework.data", "framework.metrics"),
+    ("framework.nn", "framework.optim", "framework.data", "framework.metrics", "framework.amp"),
     ("framework.training", "framework.dialects", "framework.distributed", "framework.viz"),
 )
 LAYER_OF = {prefix: height for height, prefixes in enumerate(LAYERS) for prefix in prefixes}

@@ -15,6 +15,7 @@ import numpy as np
 import framework as fw
 
 def test_grad_mode(): fw.no_grad().__enter__()
+def test_autocast(): fw.amp.autocast("cpu", "float16").__enter__()
 def test_dtype(): fw.set_default_dtype(fw.float64)
 def test_device(): fw.set_default_device("strict")
 def test_error_state(): np.seterr(all="ignore")
@@ -31,12 +32,13 @@ def test_each_leak_is_named_and_only_leaks_fail(tmp_path):
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "markers=gpu", "--rootdir", str(tmp_path)]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     report = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    assert re.search(r"^8 passed, .*7 errors", report, re.MULTILINE)
+    assert re.search(r"^9 passed, .*8 errors", report, re.MULTILINE)
     assert sorted(re.findall(r"^E .*and left it: (.*?)(?:$|\n)", report, re.MULTILINE)) == [
         "NumPy's error state",
         "NumPy's global random state",
         "NumPy's print options",
         "Python's global random state",
+        "autocast",
         "default device",
         "default dtype",
         "grad mode",
