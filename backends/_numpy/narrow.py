@@ -20,7 +20,7 @@ _OF_ONE = ("sigmoid", "sum", "mean", "prod", "var", "std", "cumulative_sum", "cu
 _PRODUCTS = ("matmul", "tensordot", "vecdot")
 _OF_NUMBERS = (
     *("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "atan2", "hypot", "logaddexp"),
-    *("maximum", "minimum", "copysign", "nextafter", "where", "clip"),
+    *("maximum", "minimum", "copysign", "nextafter", "where"),
 )
 
 
@@ -35,6 +35,7 @@ def functions(xp: Any) -> dict[str, Function]:
         **{name: _of_one(getattr(xp, name)) for name in _OF_ONE},
         **{name: _product(getattr(xp, name)) for name in _PRODUCTS},
         **{name: _of_numbers(getattr(xp, name)) for name in _OF_NUMBERS},
+        "clip": _clip(xp.clip),
         "einsum": _einsum(xp.einsum),
         "isdtype": _isdtype(xp.isdtype),
         "astype": _astype(xp.astype),
@@ -137,6 +138,20 @@ def _of_numbers(function: Function) -> Function:
         return function(*args, **options)
 
     return elementwise
+
+
+def _clip(function: Function) -> Function:
+    """NumPy would bound bfloat16 in float32."""
+    larger, smaller = _of_numbers(np.maximum), _of_numbers(np.minimum)
+
+    @wraps(function)
+    def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
+        if x.dtype.kind != "V" or (min is None and max is None):
+            return function(x, min, max)
+        bounded = x if min is None else larger(x, min)
+        return bounded if max is None else smaller(bounded, max)
+
+    return clip
 
 
 def _isdtype(function: Function) -> Function:

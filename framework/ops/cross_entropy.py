@@ -30,7 +30,7 @@ def _forward(
     nothing = mass == 0
     # The mean over nothing is nan; its gradient is 0, as PyTorch's.
     mass = xp.where(nothing, xp.ones_like(mass), mass)
-    return xp.where(nothing, math.nan * mass, total / mass), (*saved, mass)
+    return xp.where(nothing, xp.full_like(mass, math.nan), total / mass), (*saved, mass)
 
 
 def _mass(xp: Any, target: Array, weight: Array | None, ignore_index: int, dtype: Any) -> Array:
