@@ -179,8 +179,8 @@ class GradScaler:
             values = _values(p._grad)
             if p.backend.dtype_of(values) == np.float16:
                 raise ValueError(
-                    f"GradScaler: a gradient of shape {tuple(p._grad.shape)} is float16, and would vanish when scaled back; keep "
-                    "the parameters in float32, and run the model in autocast"
+                    f"GradScaler: a gradient of shape {tuple(p._grad.shape)} is float16, and would vanish when scaled back; "
+                    "keep the parameters in float32, and run the model in autocast"
                 )
         self._checked[optimizer] = _Checked(_unscale(params, _float32(1 / self._scale)))
 
