@@ -19,12 +19,18 @@ def make(workload: Workload, data: Arrays, device: str = "cpu") -> Callable[[], 
     return {"embedding": _embedding, "babi": _babi}[workload.kind](workload.sizes, data)
 
 
-def synchronize(device: str = "cpu") -> None:
+def synchronize(device: str) -> None:
     """NumPy never lags."""
 
 
-def _parameter(values: Any) -> Tensor:
-    return Tensor(values.copy(), autograd=True)
+def _parameters(data: Arrays, *names: str) -> list[Tensor]:
+    """Take them out of the data; matrices but for the table are the other way round in the lessons."""
+
+    def parameter(name: str) -> Tensor:
+        values = data.pop(name)
+        return Tensor(values if name == "table" else values.T, autograd=True)
+
+    return [parameter(name) for name in names]
 
 
 def _step(forward: Callable[[], Tensor], params: list[Tensor], batch: int) -> Callable[[], Any]:
@@ -41,9 +47,9 @@ def _step(forward: Callable[[], Tensor], params: list[Tensor], batch: int) -> Ca
 
 
 def _embedding(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
-    table, weight, bias = _parameter(data["table"]), _parameter(data["weight"].T), _parameter(data["bias"])
+    table, weight, bias = _parameters(data, "table", "weight", "bias")
     share = Tensor(np.full((s["N"], s["D"]), 1 / s["T"], np.float32), autograd=True)
-    batches = cycle(zip(data["ids"], data["labels"]))
+    batches = cycle(zip(data.pop("ids"), data.pop("labels")))
 
     def forward() -> Tensor:
         ids, labels = next(batches)
@@ -58,12 +64,12 @@ def _lookup(table: Tensor, ids: Any) -> Tensor:
 
 
 def _babi(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
-    names = ("table", "w_ih", "w_hh", "b_ih", "b_hh", "out", "out_bias")
-    params = [_parameter(data[name].T if name in ("w_ih", "w_hh", "out") else data[name]) for name in names]
+    params = _parameters(data, "table", "w_ih", "w_hh", "b_ih", "b_hh", "weight", "bias")
     table, w_ih, w_hh, b_ih, b_hh, out, out_bias = params
-    ids, n = data["ids"][0], s["N"]
+    batches, n = cycle(data.pop("ids")), s["N"]
 
     def forward() -> Tensor:
+        ids = next(batches)
         hidden = Tensor(np.zeros((n, s["H"]), np.float32), autograd=True)
         for t in range(s["T"]):
             x = _lookup(table, ids[:, t]).mm(w_ih) + b_ih.expand(0, n)

@@ -20,8 +20,12 @@ def make(workload: Workload, data: Arrays, device: str = "cpu") -> Callable[[], 
     return {"embedding": _embedding, "recurrent": _recurrent}[workload.kind](workload.sizes, data)
 
 
-def synchronize(device: str = "cpu") -> None:
-    """Wait for the device: reading a loss already does."""
+def synchronize(device: str) -> None:
+    """Steps wait for their results themselves."""
+
+
+def _take(data: Arrays, *names: str) -> dict[str, Any]:
+    return {name: jnp.array(data.pop(name)) for name in names}
 
 
 def _descend(params: Any, grads: Any) -> Any:
@@ -40,12 +44,12 @@ def _embedding(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
         loss, grads = jax.value_and_grad(loss_of)(params, ids, labels)
         return _descend(params, grads), loss
 
-    state = {"params": {name: jnp.array(data[name]) for name in ("table", "weight", "bias")}}
-    batches = cycle([(jnp.array(i), jnp.array(y)) for i, y in zip(data["ids"], data["labels"])])
+    state = {"params": _take(data, "table", "weight", "bias")}
+    batches = cycle([(jnp.array(i), jnp.array(y)) for i, y in zip(data.pop("ids"), data.pop("labels"))])
 
     def step() -> Any:
-        state["params"], loss = update(state["params"], *next(batches))
-        return loss.block_until_ready()
+        state["params"], loss = jax.block_until_ready(update(state["params"], *next(batches)))
+        return loss
 
     return step
 
@@ -87,12 +91,11 @@ def _recurrent(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
         loss, (grads, gx) = jax.value_and_grad(loss_of, argnums=(0, 1))(params, x, target)
         return _descend(params, grads), gx, loss
 
-    state = {"params": {name: jnp.array(data[name]) for name in ("w_ih", "w_hh", "b_ih", "b_hh")}}
-    x, target = jnp.array(data["x"]), jnp.array(data["target"])
+    state = {"params": _take(data, "w_ih", "w_hh", "b_ih", "b_hh")}
+    batch = _take(data, "x", "target")
 
     def step() -> Any:
-        state["params"], gx, loss = update(state["params"], x, target)
-        gx.block_until_ready()
+        state["params"], _, loss = jax.block_until_ready(update(state["params"], **batch))
         return loss
 
     return step
