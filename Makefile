@@ -32,12 +32,11 @@ import-time: $(VENV)/.installed-test  ## check what `import framework` costs abo
 
 oracle: $(VENV)/.installed-oracle  ## install PyTorch, against which the tests then compare, and numba, so that compiled code is tested
 
-bench: $(VENV)/.installed-bench  ## run the benchmarks on the CPU
+bench: $(VENV)/.installed-bench  ## run the benchmarks on the CPU, in 20 minutes
 	$(BIN)/python -m benchmarks --device cpu
 
 gpu-check: $(VENV)/.installed-test  ## run the GPU tests and benchmarks (after pip install -e '.[cuda12]' or '.[cuda13]')
-	$(BIN)/python -m pytest -m gpu
-	$(BIN)/python -m benchmarks --device cpu,cuda
+	$(BIN)/python -m benchmarks.gpu_check
 
 clean:  ## remove the environment and everything made by runs and tools
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -15,9 +15,10 @@ from benchmarks.page import write_html
 from benchmarks.peers import PEERS
 from benchmarks.workloads import Workload, cpu_workloads, gpu_workloads, growth_workloads
 
-OTHERS = [name for name in PEERS if not name.startswith("ours")]
+OTHERS = [name for name in PEERS if name != "ours"]
 RESULTS = Path(__file__).with_name("results")
 MINUTES = {"quick": 2.0, "gpu": 8.0, "cpu": 20.0}
+FOLDER = Path("runs/benchmarks")
 RESERVE = 20.0
 """Seconds for what is done once: rates before the first row, import times after the last."""
 
@@ -31,8 +32,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(OTHERS), help=f"of {', '.join(OTHERS)} (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="at most, for each peer on a row (default: 2)")
     parser.add_argument("--minutes", type=float, help="for the whole run (default: quick 2, with a GPU 8, else 20)")
-    parser.add_argument("--out", type=Path, help="folder for results.json and results.html (default: runs/benchmarks, "
-                        "with a GPU benchmarks/results/ and its name)")  # fmt: skip
+    parser.add_argument("--out", type=Path, help=f"folder for the results (default: {FOLDER}, or results/<GPU> here)")
     parser.add_argument("--no-growth", action="store_true", help="leave out how time grows with the sizes")
     options = parser.parse_args(arguments)
     options.devices = options.device.split(",")
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _folder(options: argparse.Namespace, about: dict[str, Any]) -> Path:
-    return RESULTS / machine.slug(about["gpu"] or "gpu") if options.gpu else Path("runs/benchmarks")
+    return RESULTS / machine.slug(about["gpu"] or "gpu") if options.gpu else FOLDER
 
 
 def _write(results: dict[str, Any], folder: Path) -> None:

@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from benchmarks.workloads import Workload, popularity
 
 FLOAT, INDEX = 4, 8
@@ -87,7 +85,7 @@ def count(workload: Workload) -> Work:
 def distinct_rows(s: Sizes) -> float:
     """How many different rows of its table a batch of N x T lookups names, on average."""
     chances = popularity(s.get("ids", "uniform"), s["V"])
-    return float(-np.expm1(s["N"] * s["T"] * np.log1p(-chances)).sum())
+    return float((1 - (1 - chances) ** (s["N"] * s["T"])).sum())
 
 
 def _embedding(s: Sizes) -> Work:

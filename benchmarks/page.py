@@ -7,10 +7,11 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import milliseconds, missed, ratio_text
+from benchmarks.report import aims, milliseconds, ratio_text
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 380, 220, 44, 34, 28
 """Of a plot, and of its margins, in pixels."""
+GREEN = "#1a8f63"
 
 
 def write_html(results: dict[str, Any], path: Path) -> None:
@@ -21,13 +22,12 @@ def write_html(results: dict[str, Any], path: Path) -> None:
 def page(results: dict[str, Any]) -> str:
     """The page's text."""
     rows = results["workloads"]
-    aims = sum(ratio["aim"] is not None for row in rows for ratio in row["ratios"])
-    aims += sum(row["floor_aim"] is not None for row in rows)
+    reached = [reached for _, reached in aims(results)]
     install = "".join(f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in results["install"].items())
     sections = [
         f"<p>{escape(_machine(results['machine']))}. {escape(results['when'])}.</p>",
         f"<p>{escape(_rates(results['rates']))}</p>",
-        f"<p>{aims - len(missed(results))} of {aims} aims reached. {LEGEND}</p>",
+        f"<p>{sum(reached)} of {len(reached)} aims reached. {LEGEND}</p>",
         f"<table>{''.join(_row(row) for row in rows)}</table>",
     ]
     if results["not_run"]:
@@ -60,7 +60,7 @@ def _row(row: dict[str, Any]) -> str:
     bars = "".join(_bar(name, peer, slowest) for name, peer in row["peers"].items())
     ratios = "".join(_chip(ratio) for ratio in row["ratios"])
     notes = "".join(f"<small>{escape(name)}: not installed</small>" for name in row["missing"])
-    notes += "".join(f"<small class=no>{escape(name)}: {escape(why)}</small>" for name, why in row["failed"].items())
+    notes += "".join(f'<small class="no">{escape(name)}: {escape(why)}</small>' for name, why in row["failed"].items())
     return f"<tr><th>{escape(row['name'])}</th><td>{bars}</td><td>{ratios}{notes}</td></tr>\n"
 
 
@@ -71,9 +71,9 @@ def _bar(name: str, peer: dict[str, Any], slowest: float) -> str:
     kind = "ours" if name.startswith("ours") else "peer"
     width, floor = (min(100.0, 100 * peer[key] / slowest) for key in ("median_ms", "floor_ms"))
     return (
-        f'<div class=line title="{spread}; {mark}"><span class=name>{escape(name)}</span><span class=track>'
-        f'<span class="{kind}" style="width:{width:.2f}%"></span><span class=floor style="left:{floor:.2f}%"></span>'
-        f"</span><span class=time>{milliseconds(peer['median_ms'])}</span></div>"
+        f'<div class="line" title="{spread}; {mark}"><span class="name">{escape(name)}</span><span class="track">'
+        f'<span class="{kind}" style="width:{width:.2f}%"></span><span class="floor" style="left:{floor:.2f}%"></span>'
+        f'</span><span class="time">{milliseconds(peer["median_ms"])}</span></div>'
     )
 
 
@@ -96,36 +96,43 @@ def _megabytes(value: float) -> str:
 
 
 def _plot(series: dict[str, Any], what: str, key: str, text: Any) -> str:
-    """What was measured over the size, both on logarithmic scales, and a dashed line of the slope that is expected."""
-    xs, ys = [log10(v) for v in series["values"]], [log10(v) for v in series[key]]
-    expected = series["expected"][what]
-    guide = [ys[-1] - expected * (xs[-1] - x) for x in xs]
-    low = min(ys) - 0.15
-    high = max(max(ys), low + 1) + 0.25
+    """What was measured over the size, both on logarithmic scales, and a dashed line of what one expects."""
+    sizes, values = series["values"], series[key]
+    steps = [sizes[0] * (sizes[-1] / sizes[0]) ** (i / 24) for i in range(25)]
+    guide = [_expected(x, sizes, values, series["expected"][what], above_first=what == "memory") for x in steps]
+    low, high = log10(min(values)) - 0.15, max(log10(max(values)), log10(min(values)) + 0.85) + 0.25
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - xs[0]) / (xs[-1] - xs[0])
-        return LEFT + (WIDTH - 2 * LEFT) * across, HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y - low) / (high - low)
+        across, up = log10(x / sizes[0]) / log10(sizes[-1] / sizes[0]), (log10(y) - low) / (high - low)
+        return LEFT + (WIDTH - 2 * LEFT) * across, HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * up
 
-    # The guide ends where it would leave the plot below.
-    start = xs[0] if guide[0] >= low else xs[-1] - (ys[-1] - low) / expected
-    ends = place(start, max(guide[0], low)), place(xs[-1], guide[-1])
-    points = [place(x, y) for x, y in zip(xs, ys)]
+    points = [place(x, y) for x, y in zip(sizes, values)]
     marks = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/><text x="{x:.1f}" y="{y - 8:.1f}">{text(value)}</text>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{GREEN}"/><text x="{x:.1f}" y="{y - 8:.1f}">{text(value)}</text>'
         f'<text x="{x:.1f}" y="{HEIGHT - 10}">{size:,}</text>'
-        for (x, y), value, size in zip(points, series[key], series["values"])
+        for (x, y), value, size in zip(points, values, sizes)
     )
-    title = f"{what}: slope {series['slope'][what]:.2f}, expected {expected:g}"
+    # Where the guide would leave the plot below, it begins later.
+    dashes = _line([place(x, y) for x, y in zip(steps, guide) if log10(y) >= low], "#888", 'stroke-dasharray="4 3"')
+    title = f"{what}: slope {series['slope'][what]:.2f}, expected {series['expected'][what]:g}"
+    axis = _line([(LEFT - 20, HEIGHT - BOTTOM), (WIDTH - LEFT + 20, HEIGHT - BOTTOM)], "#bbb")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"><text x="{WIDTH / 2}" y="14">{title}</text>'
-        f'<line class=axis x1="{LEFT - 20}" x2="{WIDTH - LEFT + 20}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<polyline class=guide points="{_points(ends)}"/><polyline points="{_points(points)}"/>{marks}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-size="10" text-anchor="middle">'
+        f'<text x="{WIDTH / 2}" y="14">{title}</text>{axis}{dashes}{_line(points, GREEN)}{marks}</svg>'
     )
 
 
-def _points(places: Any) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+def _expected(x: float, sizes: list[float], values: list[float], slope: float, above_first: bool) -> float:
+    """A power law through the last point; of what is above the first point, where libraries take their share."""
+    if not above_first or not slope:
+        return values[-1] * (x / sizes[-1]) ** slope  # type: ignore[no-any-return]
+    part = (x**slope - sizes[0] ** slope) / (sizes[-1] ** slope - sizes[0] ** slope)
+    return values[0] + (values[-1] - values[0]) * part  # type: ignore[no-any-return]
+
+
+def _line(places: list[tuple[float, float]], colour: str, dashes: str = "") -> str:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5" {dashes}/>'
 
 
 LEGEND = (
@@ -133,7 +140,10 @@ LEGEND = (
     "floor stand in each bar's tooltip; the thin mark is the floor: the least time for its bytes, its operations or its "
     "launches on this machine. Ratios are our time to the peer's, with the aim in brackets."
 )
-GROWTH = "<p>Both axes are logarithmic; the dashed line has the slope that one expects.</p>"
+GROWTH = (
+    "<p>Both axes are logarithmic; the dashed lines are what one expects through the last point. Of memory the slope is "
+    "that of what is above the smallest size's, which is the libraries'.</p>"
+)
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Benchmarks</title>
@@ -144,14 +154,12 @@ table {{ width: 100%; border-collapse: collapse; }}
 th, td {{ vertical-align: top; text-align: left; padding: .5em 1em .5em 0; border-top: 1px solid #ddd; }}
 th {{ width: 20%; font-weight: 600; }} td:last-child {{ width: 30%; }}
 .line {{ display: flex; align-items: center; height: 1.35em; font-size: 12px; }}
-.name {{ flex: 0 0 9.5em; }} .time {{ flex: 0 0 6em; text-align: right; }}
+.name {{ flex: 0 0 13em; white-space: nowrap; }} .time {{ flex: 0 0 6em; text-align: right; }}
 .track {{ flex: 1; position: relative; height: 9px; background: #f3f3f3; }}
 .ours, .peer {{ display: block; height: 9px; background: #1a8f63; }} .peer {{ background: #9aa3b5; }}
 .floor {{ position: absolute; top: -2px; width: 2px; height: 13px; background: #c2410c; }}
 small {{ display: block; font-size: 12px; }} .yes {{ color: #14704e; }} .no {{ color: #b3261e; }}
 figure {{ margin: 1em 0; }} figcaption {{ font-size: 13px; }}
-svg text {{ font-size: 10px; text-anchor: middle; fill: #222; }} circle {{ fill: #1a8f63; }} .axis {{ stroke: #bbb; }}
-polyline {{ fill: none; stroke: #1a8f63; stroke-width: 2; }} .guide {{ stroke: #888; stroke-width: 1; stroke-dasharray: 4 3; }}
 </style></head>
 <body>
 <h1>Benchmarks</h1>

@@ -85,15 +85,17 @@ def _cpu_embedding(shape: tuple[int, ...], ids: str, update: str, layer: str, tr
     v, plain = shape[0], update == "sgd" and train
     peers = ("torch", "torch-sparse") if plain else ("torch",)
     if plain and ids == "uniform" and layer == "embedding":
-        peers = (*peers, "jax", "founding")
+        peers = (*peers, "jax", "jax-sparse", "founding")
     dense = {10_000: 1.0, 50_000: 0.2, 400_000: 0.03}[v]
-    target = {"torch": dense, "torch-sparse": 1.0, "jax": 1.0, "founding": 0.05}
+    target = {"torch": dense, "torch-sparse": 1.0, "founding": 0.05}
+    if v >= 50_000:
+        target |= {"jax": 1.0, "jax-sparse": 1.0}
     return Workload(
         _embedding_name(shape, ids, update if train else "inference", layer),
         "embedding",
         peers,
         _embedding_sizes(shape, ids, update, layer, train),
-        {("ours", peer): target[peer] for peer in peers} if train else {},
+        {("ours", peer): target[peer] for peer in peers if peer in target} if train else {},
         quick=v == 50_000 and ids == "uniform" and plain,
     )
 
@@ -107,7 +109,7 @@ def _cpu_recurrent(cell: str, shape: tuple[int, ...], train: bool) -> Workload:
         ("torch", "jax") if train else ("torch",),
         _recurrent_sizes(cell, shape, train),
         target if train else {},
-        quick=train and cell != "rnn" and t <= 64 and h <= 128,
+        quick=train and t <= 64 and h <= 128 and (cell == "lstm" or (cell == "gru" and h == 128)),
     )
 
 

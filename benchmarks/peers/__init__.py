@@ -17,6 +17,7 @@ PEERS: dict[str, tuple[str, dict[str, bool]]] = {
     "torch-sparse": ("pytorch", {"sparse": True}),
     "torch-captured": ("pytorch", {"captured": True}),
     "jax": ("jax_jit", {}),
+    "jax-sparse": ("jax_jit", {"sparse": True}),
     "founding": ("founders", {}),
 }
 """For each peer its module, and the options of ``make`` that are its own."""

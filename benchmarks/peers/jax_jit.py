@@ -1,4 +1,4 @@
-"""JAX, with the whole training step compiled by ``jit`` and its parameters donated."""
+"""JAX, with the whole training step compiled by ``jit`` and its parameters donated; tables dense, or row by row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from benchmarks.workloads import Arrays, Workload
 VERSION = f"jax {jax.__version__}"
 
 
-def make(workload: Workload, data: Arrays, device: str = "cpu") -> Callable[[], Any]:
+def make(workload: Workload, data: Arrays, device: str = "cpu", sparse: bool = False) -> Callable[[], Any]:
     """A function that does one step and returns the loss, an array."""
-    return {"embedding": _embedding, "recurrent": _recurrent}[workload.kind](workload.sizes, data)
+    if workload.kind == "recurrent":
+        return _recurrent(workload.sizes, data)
+    return _embedding(data, _update_rows if sparse else _update_table)
 
 
 def synchronize(device: str) -> None:
@@ -32,23 +34,33 @@ def _descend(params: Any, grads: Any) -> Any:
     return jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
 
 
-def _embedding(s: dict[str, Any], data: Arrays) -> Callable[[], Any]:
-    def loss_of(params: Any, ids: Any, labels: Any) -> Any:
-        vectors = params["table"][ids].mean(axis=1)
-        logits = vectors @ params["weight"].T + params["bias"]
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)
-        return -chosen.mean()
+def _loss_of_vectors(vectors: Any, linear: Any, labels: Any) -> Any:
+    logits = vectors.mean(axis=1) @ linear["weight"].T + linear["bias"]
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1).mean()
 
-    @partial(jax.jit, donate_argnums=0)
-    def update(params: Any, ids: Any, labels: Any) -> Any:
-        loss, grads = jax.value_and_grad(loss_of)(params, ids, labels)
-        return _descend(params, grads), loss
 
-    state = {"params": _take(data, "table", "weight", "bias")}
+@partial(jax.jit, donate_argnums=(0, 1))
+def _update_table(table: Any, linear: Any, ids: Any, labels: Any) -> Any:
+    def loss_of(table: Any, linear: Any) -> Any:
+        return _loss_of_vectors(table[ids], linear, labels)
+
+    loss, grads = jax.value_and_grad(loss_of, argnums=(0, 1))(table, linear)
+    return *_descend((table, linear), grads), loss
+
+
+@partial(jax.jit, donate_argnums=(0, 1))
+def _update_rows(table: Any, linear: Any, ids: Any, labels: Any) -> Any:
+    """The same with the gradient of the rows that were looked up, as ``sparse=True`` is in PyTorch."""
+    loss, (rows, grads) = jax.value_and_grad(_loss_of_vectors, argnums=(0, 1))(table[ids], linear, labels)
+    return table.at[ids].add(-0.1 * rows), _descend(linear, grads), loss
+
+
+def _embedding(data: Arrays, update: Callable[..., Any]) -> Callable[[], Any]:
+    state = [jnp.array(data.pop("table")), _take(data, "weight", "bias")]
     batches = cycle([(jnp.array(i), jnp.array(y)) for i, y in zip(data.pop("ids"), data.pop("labels"))])
 
     def step() -> Any:
-        state["params"], loss = jax.block_until_ready(update(state["params"], *next(batches)))
+        *state[:], loss = jax.block_until_ready(update(*state, *next(batches)))
         return loss
 
     return step
