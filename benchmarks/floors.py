@@ -36,7 +36,7 @@ class Work(NamedTuple):
 
     def plus(self, other: Work) -> Work:
         """Both, one after the other."""
-        return Work(*(a + b for a, b in zip(self, other)))
+        return Work(self.bytes + other.bytes, self.operations + other.operations, self.launches + other.launches)
 
 
 class Floor(NamedTuple):

@@ -120,7 +120,11 @@ class Peer:
                 pipe.close()
         if self.failure:
             self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._errors.close()
 
 

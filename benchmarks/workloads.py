@@ -261,4 +261,5 @@ def _ids(rng: np.random.Generator, kind: str, v: int, shape: tuple[int, ...]) ->
 def popularity(kind: str, v: int) -> np.ndarray:
     """How likely each of ``v`` rows is: all the same, or by Zipf's law with exponent 1, as words are."""
     weights = np.ones(v) if kind == "uniform" else 1 / np.arange(1, v + 1)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights

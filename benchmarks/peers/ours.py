@@ -81,7 +81,8 @@ def _load(layer: Any, **values: Any) -> Any:
 
 def _linear(data: Arrays, device: str) -> Any:
     weight = data.pop("weight")
-    return _load(nn.Linear(*weight.shape[::-1], device=device), weight=weight, bias=data.pop("bias"))
+    outputs, inputs = weight.shape
+    return _load(nn.Linear(inputs, outputs, device=device), weight=weight, bias=data.pop("bias"))
 
 
 def _table(make_table: Any, data: Arrays, device: str) -> Any:

@@ -52,7 +52,7 @@ def reset_device_peak(device: str) -> None:
 
 def device_peak_mb(device: str) -> float:
     """The most that tensors have held on a GPU, those of a captured step included."""
-    return torch.cuda.max_memory_allocated(device) / 2**20
+    return torch.cuda.max_memory_allocated(device) / 2**20  # type: ignore[no-any-return]
 
 
 # ---------------------------------------------------------------- steps

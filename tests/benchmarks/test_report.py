@@ -80,8 +80,8 @@ def test_what_is_missed():
     )
     assert report.missed(found) == [
         "a <net>: ours/torch 0.5 (NOT <= 0.4), memory 0.25",
-        "a <net>: ours/torch 0.5 (NOT <= 0.4), memory 0.25",
         "a <net>: 60% of the floor (NOT >= 70%)",
+        "a <net>: ours/torch 0.5 (NOT <= 0.4), memory 0.25",
     ]
 
 
