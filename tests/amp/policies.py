@@ -40,7 +40,9 @@ WIDEST = {
     "framework.fft": "_fftn _ifftn _irfft _rfft",
     "framework.linalg.products": "_cross",
     "framework.nn.hooks": "_gate",
+    "framework.ops.closeness": "_isclose",
     "framework.ops.diagonals": "_diagonal tril triu",
+    "framework.ops.dropout": "dropout",
     "framework.ops.elementwise": (
         "_clip abs acosh add asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or "
         "bitwise_right_shift bitwise_xor ceil conj copysign cos divide equal floor floor_divide greater greater_equal hypot "
@@ -65,10 +67,12 @@ WIDEST = {
     "framework.ops.sorting": "argsort sort",
     "framework.ops.statistics": "_count_each",
     "framework.ops.transfer": "transfer",
-    "framework.special.bessel": "_iv _ive _spherical_jn i0 i0e i1 i1e sinc",
-    "framework.special.distributions": "betainc gammainc gammaincc stdtr",
+    "framework.special.bessel": "_iv _ive _jv _kv _kve _spherical_jn _yv i0 i0e i1 i1e j0 j1 k0 k0e k1 k1e sinc y0 y1",
+    "framework.special.exponentials": ("_expn boxcox cbrt cosm1 exp1 exp10 exp2 expi exprel hyp1f1"),
+    "framework.special.losses": "huber pseudo_huber",
+    "framework.special.distributions": "betainc betaincc gammainc gammaincc gammainccinv gammaincinv stdtr",
     "framework.special.entropy": "entr kl_div rel_entr xlog1py xlogy",
-    "framework.special.gammas": "_zeta beta betaln digamma gamma gammaln psi",
+    "framework.special.gammas": "_zeta beta betaln binom digamma gamma gammaln loggamma poch psi rgamma",
     "framework.special.logistic": "expit log_expit logit",
     "framework.special.normal": "erf erfc erfcinv erfcx log_ndtr ndtr ndtri",
 }

@@ -109,7 +109,7 @@ def test_fit_in_float16():
     plain, _ = fitted(clip_norm=1.0)
     assert set(seen) == {"float16"}
     np.testing.assert_allclose(history["loss"], plain["loss"], rtol=0.05)
-    assert {p.dtype for p in model.parameters()} == {fw.float32}
+    assert all(p.dtype == fw.float32 for p in model.parameters())
 
 
 def test_fit_accumulates_scaled_gradients():

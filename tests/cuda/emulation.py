@@ -20,7 +20,7 @@ import numpy as np
 from backends._cupy import CupyBackend, compiler, products
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._namespace import Namespace
-from backends._numpy import NumpyBackend
+from backends._numpy import NumpyBackend, narrow
 from framework.autograd.tree import leaves, map_tree
 from framework.random import get_state, set_state
 
@@ -163,17 +163,21 @@ class EmulatedBackend(CupyBackend):
         self.array_type = np.ndarray
         self.complex_dtypes = NumpyBackend.complex_dtypes
         numpy = NumpyBackend().xp
+        vars(numpy).update(narrow.functions(numpy))
         own = {name: getattr(numpy, name) for name in ("getitem", "setitem", "assign", "scatter", "argsort", "sort")}
-        self.xp = Namespace(np, special=lambda: numpy.special, **own, **products.overrides(self, np, numpy.einsum))
+        own |= {name: getattr(numpy, name) for name in narrow.functions(numpy)}
+        self.xp = Namespace(np, special=lambda: numpy.special, **own | products.overrides(self, numpy, numpy.einsum))
         self.multiprocessors = multiprocessors
         self.shared_per_block = shared_per_block
         self.launch = EmulatedLauncher()
         mark = np.zeros(1, np.int32)
         self.mistakes = Mistakes(np.zeros(SLOT.itemsize, np.uint8), mark, mark, lambda slot: slot)
 
-    asarray = NumpyBackend.asarray
     wrap = NumpyBackend.wrap
     owner = NumpyBackend.owner
+
+    def asarray(self, obj, *, dtype=None, copy=None):
+        return np.asarray(obj, dtype=dtype, copy=copy)
 
     def to_numpy(self, array):
         self.refuse_in_capture("to the host", "a value")

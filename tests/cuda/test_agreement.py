@@ -72,7 +72,9 @@ def babi_losses(device, path, options, steps):
     return run.losses
 
 
-@pytest.mark.parametrize("options", [["--founding"], ["--cell", "lstm"], ["--cell", "gru"]], ids=" ".join)
+# Not --founding: its learning rate makes the first steps chaotic. Already two ways to round a sum on one CPU part there by
+# 1e-4 within thirty steps, where the recipes below stay within 1e-6.
+@pytest.mark.parametrize("options", [["--cell", "rnn"], ["--cell", "lstm"], ["--cell", "gru"]], ids=" ".join)
 @pytest.mark.parametrize(("device", "steps"), [("strict", 40), pytest.param("cuda", 200, marks=pytest.mark.gpu)])
 def test_the_babi_model_learns_the_same(device, steps, options, tmp_path, record_property):
     from babi_data import write_stories

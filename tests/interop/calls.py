@@ -81,6 +81,7 @@ SCIPY: dict[str, tuple[str, ...]] = {
     ),
     "Statistics": (
         "stats.skew(x, axis=1)",
+        "stats.lmoment(x, axis=1)",
         "stats.kurtosis(x, axis=1)",
         "stats.sem(x, axis=1)",
         "stats.zscore(x, axis=1)",
@@ -173,6 +174,7 @@ SCIPY: dict[str, tuple[str, ...]] = {
         "fft.ifht(x, 0.1, 0.5)",
     ),
     "Signals": (
+        "signal.zpk2tf(v, w, 2.0)",
         "signal.hilbert(x)",
         "signal.hilbert2(x)",
         "signal.envelope(x)",
@@ -352,7 +354,6 @@ SCIPY_REFUSED: dict[str, tuple[str, ...]] = {
         "signal.lfilter(v, w, x)",
         "signal.savgol_filter(x, 5, 2)",
         "signal.czt(v)",
-        "signal.zpk2tf(v, w, 2.0)",
         "signal.wiener(x)",
         "signal.medfilt(v)",
         "spatial.distance.cdist(x, y)",
@@ -364,7 +365,6 @@ SCIPY_REFUSED: dict[str, tuple[str, ...]] = {
     ),
     "writes in place into a value that a gradient needs": (
         "stats.boxcox_llf(0.5, p, axis=1)",
-        "stats.lmoment(x, axis=1)",
         "integrate.romb(r[:, :9], axis=1)",
         "integrate.tanhsinh(lambda s, a: s * a * a, p - p, p, args=(q,)).integral",
         "optimize.elementwise.find_minimum(lambda a, c: (a - c) ** 2 + c, (p - p - 9, p - p, p - p + 9), args=(q,)).f_x",
