@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends._numpy.embedding import add_rows, as_matrix, each_part, flat_ids, loops_over_rows, named_rows, take_rows
+from backends._numpy.embedding import (
+    add_rows,
+    as_matrix,
+    each_part,
+    flat_ids,
+    loops_over_rows,
+    named_rows,
+    sum_rows,
+    take_rows,
+)
 
 if TYPE_CHECKING:
     from backends._base import Backend
@@ -34,38 +43,34 @@ def advance_rows(
     if loops is not None:
         _advance_compiled(loops, work, (table, buffer, seen, products), ids, rows, gains)
         return
-    late = _late(seen, len(products) - 1, ids)
-    each_part(lambda some: _catch_up(backend, table, buffer, products, seen, late[some]), len(late), work)
-    seen[late] = len(products) - 1
-    if ids is not None and rows is not None:
-        for array, gain in zip((table, *_present(buffer)), gains):
-            add_rows(backend, array, ids, rows, gain)
+    if ids is None or rows is None:
+        ids = _late(seen, len(products) - 1, ids)
+    else:
+        unique, sums = sum_rows(backend, ids, rows.reshape(*ids.shape, prod(table.shape[1:])))
+        ids, rows = flat_ids(unique), sums.reshape(len(unique), *table.shape[1:])
+
+    def part(some: slice) -> None:
+        for piece in _pieces(table, some):
+            g = None if rows is None else rows[piece]
+            _advance(backend, table, buffer, seen, products, ids[piece], g, gains)
+
+    each_part(part, len(ids), work)
+    seen[ids] = len(products) - 1
 
 
 def take_advanced_rows(
     backend: Backend, table: Array, buffer: Array | None, seen: Array, products: Array, ids: Array
 ) -> Array:
     """The rows as :func:`advance_rows` would leave them, ``ids.shape + table.shape[1:]``; nothing is changed."""
-    flat = flat_ids(ids)
-    out = np.empty((len(flat), *table.shape[1:]), table.dtype)
-    loops = loops_over_rows(out.size, table, products, *_present(buffer))
-    owed = _as_matrices(table, buffer, seen, products)
-
-    def part(entries: slice) -> None:
-        if loops is not None:
-            loops.take_advanced_rows(*owed, flat, as_matrix(out), entries.start, entries.stop)
-            return
-        for piece in _pieces(table, entries):
-            rows = flat[piece]
-            (ww, wb, _, _), decays = _factors(table, products, seen.take(rows))
-            w = take_rows(backend, table, rows)
-            if decays:
-                w *= ww
-            if buffer is not None:
-                w += wb * take_rows(backend, buffer, rows)
-            out[piece] = w
-
-    each_part(part, len(flat), out.size)
+    flat, work = flat_ids(ids), ids.size * prod(table.shape[1:])
+    loops = loops_over_rows(work, table, products, *_present(buffer))
+    if loops is None:
+        out = take_rows(backend, table, flat)
+        each_part(lambda some: _advance_taken(backend, out, buffer, seen, products, flat, some), len(flat), work)
+    else:
+        out = np.empty((len(flat), *table.shape[1:]), table.dtype)
+        arguments = (*_as_matrices(table, buffer, seen, products), flat, as_matrix(out))
+        each_part(lambda some: loops.take_advanced_rows(*arguments, some.start, some.stop), len(flat), work)
     return out.reshape((*ids.shape, *table.shape[1:]))
 
 
@@ -101,23 +106,48 @@ def _late(seen: Array, now: int, ids: Array | None) -> Array:
     return ids[last[ids] == entry]
 
 
-def _catch_up(backend: Backend, table: Array, buffer: Array | None, products: Array, seen: Array, late: Array) -> None:
-    for piece in _pieces(table, slice(0, len(late))):
-        ids = late[piece]
-        (ww, wb, bw, bb), decays = _factors(table, products, seen.take(ids))
-        w = take_rows(backend, table, ids) if decays else None
-        if buffer is not None:
-            b = take_rows(backend, buffer, ids)
-            moved = wb * b
-            b *= bb
-            if w is not None:
-                b += bw * w
-            buffer[ids] = b
+def _advance(
+    backend: Backend,
+    table: Array,
+    buffer: Array | None,
+    seen: Array,
+    products: Array,
+    ids: Array,
+    g: Array | None,
+    gains: tuple[float, float],
+) -> None:
+    """Advance a few rows, each named once."""
+    (ww, wb, bw, bb), decays = _factors(table, products, seen.take(ids))
+    w = take_rows(backend, table, ids) if decays else None
+    move = None if g is None else gains[0] * g
+    if buffer is not None:
+        b = take_rows(backend, buffer, ids)
+        move = wb * b if move is None else move + wb * b
+        b *= bb
         if w is not None:
-            w *= ww
-            table[ids] = w
+            b += bw * w
+        if g is not None:
+            b += g if gains[1] == 1 else gains[1] * g
+        buffer[ids] = b
+    if w is not None:
+        w *= ww
+        if move is not None:
+            w += move
+        table[ids] = w
+    elif move is not None:
+        add_rows(backend, table, ids, move, 1.0)
+
+
+def _advance_taken(
+    backend: Backend, out: Array, buffer: Array | None, seen: Array, products: Array, ids: Array, some: slice
+) -> None:
+    """Advance some of the rows that were taken from a table, ``out[i]`` being a copy of row ``ids[i]``."""
+    for piece in _pieces(out, some):
+        (ww, wb, _, _), decays = _factors(out, products, seen.take(ids[piece]))
+        if decays:
+            out[piece] *= ww
         if buffer is not None:
-            add_rows(backend, table, ids, moved, 1.0)
+            out[piece] += wb * take_rows(backend, buffer, ids[piece])
 
 
 def _factors(table: Array, products: Array, steps: Array) -> tuple[Array, bool]:

@@ -87,7 +87,7 @@ def owed(request, kernels):
     return lambda *args, **options: Owed(kernels, *args, dtype=np.dtype(request.param).type, **options)
 
 
-MOMENTUM = pytest.mark.parametrize(("momentum", "decays"), [(True, True), (True, False), (False, True)])
+MOMENTUM = pytest.mark.parametrize(("momentum", "decays"), [(True, True), (True, False), (False, True), (False, False)])
 
 
 @pytest.mark.usefixtures("bodies")
