@@ -6,13 +6,14 @@ from typing import Any
 
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
+from framework.ops.reduction import count
 
 Array = Any
 
 
 def _shifted(xp: Any, x: Array, axis: int) -> Array:
     """``x`` less its largest entry, so that exp cannot overflow; NaN where that is infinite."""
-    return xp.positive(x) if 0 in x.shape else x - xp.max(x, axis=axis, keepdims=True)
+    return x - xp.max(x, axis=axis, keepdims=True) if count(x.shape, axis) else xp.positive(x)
 
 
 @precision("float32")
