@@ -103,7 +103,7 @@ def test_a_cast_kept_by_a_block_is_not_used_in_a_recording():
     with fw.amp.autocast("emulated", "float16"), fw.no_grad():
         x @ weight
         step = fw.cuda.graph(lambda x: x @ weight, x, warmup=1)
-        weight[...] = 3.0
+        weight.data[...] = 3.0
         assert step(x).tolist() == [[6.0, 6.0]]
 
 
