@@ -53,9 +53,8 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
 
     def part(entries: slice) -> None:
         if loops is None:
-            table.take(
-                flat[entries], axis=0, out=rows[entries], mode="clip"
-            )  # any other mode would fill a buffer first
+            # In any other mode take fills a buffer first.
+            table.take(flat[entries], axis=0, out=rows[entries], mode="clip")
         else:
             loops.take_rows(table, flat, rows, entries.start, entries.stop)
 
@@ -87,7 +86,8 @@ def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: fl
     whole, work = as_matrix(table), len(flat) * few.shape[1]
     loops = loops_over_rows(work, table)
     if loops is not None:
-        each_part(lambda p: loops.add_rows(whole, flat, few, run, factor, p.start, p.stop), len(table), work)
+        number = table.dtype.type(factor)  # with a Python number the loop would compute in double precision
+        each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), work)
         return
     starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
