@@ -33,8 +33,6 @@ def of_each_kind():
 
 EVERY = of_each_kind()
 TRAINING = [w for w in EVERY if w.sizes.get("train", True)]
-# The number of different rows of a bag's gradient is known to the host only, see docs/gpu.md.
-CAPTURABLE = [w for w in TRAINING if w.sizes.get("layer") != "bag"]
 
 
 def module(peer):
@@ -85,7 +83,7 @@ def test_the_gradient_of_the_input_is_computed_by_us_and_by_pytorch():
 
 # ---------------------------------------------------------------- captured
 @pytest.mark.skipif(emulation.COMPILER is None, reason="kernels are run on the CPU with g++, which is missing")
-@pytest.mark.parametrize("workload", CAPTURABLE, ids=lambda w: w.name)
+@pytest.mark.parametrize("workload", TRAINING, ids=lambda w: w.name)
 def test_our_captured_step_starts_where_the_others_start(workload):
     from tests.cuda.test_training import GPU
 
