@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     count = len(chosen) + (sum(map(len, growth_workloads().values())) if grows else 0)
     budget = Budget(60 * options.minutes - RESERVE * everything, count, options.seconds)
     about = machine.describe()
+    folder = options.out or _folder(options, about)
     try:
         rate = {device: rates.measure(device) for device in options.devices}
     except RuntimeError as error:
@@ -83,12 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
         budget.finished(row["set_up_s"])
         results["workloads"].append(row)
         print(report.line(row), file=sys.stderr, flush=True)
+        _write(results, folder)
     if grows:
         results["growth"] = growth.measure(budget, rate)
     if everything:
         results["install"] = _install()
+    _write(results, folder)
     print(report.table(results))
-    _write(results, options.out or _folder(options, about))
+    print(f"wrote results.json and results.html to {folder}")
     return int(any(row["failed"] for row in results["workloads"]))
 
 
@@ -97,10 +100,10 @@ def _folder(options: argparse.Namespace, about: dict[str, Any]) -> Path:
 
 
 def _write(results: dict[str, Any], folder: Path) -> None:
+    """Write what there is so far: a run that is cut short has not been in vain."""
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(results, folder / "results.json")
     write_html(results, folder / "results.html")
-    print(f"wrote results.json and results.html to {folder}")
 
 
 def _install() -> dict[str, str]:

@@ -28,6 +28,11 @@ def measure(budget: Budget, rates: dict[str, dict[str, float]]) -> list[dict[str
     -------
     list of dict
         ``size``, ``values``, ``median_ms``, ``peak_mb``, ``slope`` and ``expected`` for ``time`` and ``memory``.
+
+    Raises
+    ------
+    RuntimeError
+        If a workload fails.
     """
     series = []
     for size, workloads in growth_workloads().items():
@@ -35,6 +40,8 @@ def measure(budget: Budget, rates: dict[str, dict[str, float]]) -> list[dict[str
         for workload in workloads:
             row = compare(workload, ["cpu"], set(), budget.share, rates)
             budget.finished(row["set_up_s"])
+            if row["failed"]:
+                raise RuntimeError(f"{workload.name}: {row['failed']}")
             rows.append((workload.sizes[size], row["peers"]["ours"]))
         values, peers = zip(*rows)
         times, memory = ([peer[key] for peer in peers] for key in ("median_ms", "peak_mb"))

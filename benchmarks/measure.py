@@ -219,8 +219,8 @@ def _start(workload: Workload, everyone: list[tuple[str, str]]) -> list[Peer]:
 
 def _check_equal(workload: Workload, running: list[Peer]) -> None:
     """Give up the peers whose losses are not those of the first, which is ours."""
-    first, *others = running
-    for peer in others:
+    for peer in running[1:]:
+        first = running[0]
         if not all(abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in zip(first.losses, peer.losses)):
             peer.give_up(f"computes {peer.losses}, {first.name} {first.losses}")
 

@@ -48,10 +48,21 @@ def _machine(machine: dict[str, Any]) -> str:
 def _rates(rates: dict[str, dict[str, Any]]) -> str:
     texts = [
         f"{device}: copies {rate['copy'] / 1e9:.1f} GB/s, products {rate['products'] / 1e12:.2f} TFLOP/s, "
-        f"a launch {rate['launch'] * 1e6:.1f} us"
+        f"a launch {rate['launch'] * 1e6:.1f} us" + _cuda(rate)
         for device, rate in rates.items()
     ]
     return "Measured here, for the floors. " + "; ".join(texts) + "."
+
+
+def _cuda(rate: dict[str, Any]) -> str:
+    if "cuda" not in rate:
+        return ""
+    tf32 = "allowed" if rate["products"] == rate["products_tf32"] else "off"
+    return (
+        f" and in a graph {rate['captured_launch'] * 1e6:.1f} us, products in TF32 ({tf32}) "
+        f"{rate['products_tf32'] / 1e12:.0f} TFLOP/s, "
+        f"CUDA {rate['cuda']} on a driver of {rate['driver_cuda']}, CuPy {rate['cupy']}"
+    )
 
 
 # ---------------------------------------------------------------- workloads

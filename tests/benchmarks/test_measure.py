@@ -100,6 +100,11 @@ def test_the_others_are_measured_where_ours_fails(fake):
     assert row["ratios"] == []
 
 
+def test_a_row_on_which_everybody_fails(fake):
+    row = compare({"ours": "dies", "torch": "dies", "jax": "breaks"})
+    assert (row["peers"], row["ratios"], set(row["failed"])) == ({}, [], {"ours", "torch", "jax"})
+
+
 def test_slow_steps_are_not_repeated_for_long(fake):
     row = compare({"jax": "slow"})
     assert row["peers"]["jax"]["samples"] == 1

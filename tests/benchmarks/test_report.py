@@ -123,6 +123,21 @@ def test_the_page_is_whole_and_loads_nothing():
         ElementTree.fromstring("<svg" + figure.partition("</svg>")[0] + "</svg>")
 
 
+def test_the_page_names_the_gpu_and_its_versions():
+    versions = {
+        "cuda": "12.9",
+        "driver_cuda": "13.1",
+        "cupy": "14.0.1",
+        "products_float32": 1e11,
+        "products_tf32": 4e14,
+    }
+    found = results(row(peers={}, ratios=[]), rates={"cpu": RATES, "cuda": {**RATES, **versions}}, growth=[])
+    found["machine"] |= {"gpu": "NVIDIA H100", "driver": "580.12"}
+    text = page.page(found)
+    assert "NVIDIA H100, driver 580.12" in text
+    assert "products in TF32 (off) 400 TFLOP/s, CUDA 12.9 on a driver of 13.1, CuPy 14.0.1" in text
+
+
 # ---------------------------------------------------------------- the command line
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
@@ -180,7 +195,7 @@ def test_growth_is_measured_against_what_is_expected(monkeypatch):
         size = next(iter(set(workload.name) & set("VTH")))
         value = workload.sizes[size]
         ours = {**peer(1e-3 * value**2), "peak_mb": 60 + 1e-3 * value}
-        return {"peers": {"ours": ours}, "set_up_s": 0.0}
+        return {"peers": {"ours": ours}, "set_up_s": 0.0, "failed": {}}
 
     monkeypatch.setattr(growth, "compare", compare)
     series = growth.measure(budget.Budget(1.0, 12, 1.0), {"cpu": RATES})
