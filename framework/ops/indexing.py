@@ -14,7 +14,8 @@ from framework.ops.manipulation import broadcast_to, reshape
 
 Array = Any
 
-_BASIC = frozenset({int, slice, type(None), type(...)})
+_BASIC_TYPES = (int, slice, type(None), type(...))
+_BASIC = frozenset(_BASIC_TYPES)
 
 
 @primitive(view=True)
@@ -65,7 +66,10 @@ def _index_array(x: Variable) -> Array:
 
 def is_basic(key: Any) -> bool:
     """Whether indexing with the key gives a view: integers, slices, None and Ellipsis only."""
-    return _BASIC.issuperset(map(type, key)) if type(key) is tuple else type(key) in _BASIC
+    parts = key if isinstance(key, tuple) else (key,)
+    return _BASIC.issuperset(map(type, parts)) or all(
+        isinstance(part, _BASIC_TYPES) and not isinstance(part, bool) for part in parts
+    )
 
 
 @primitive

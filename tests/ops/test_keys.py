@@ -1,5 +1,8 @@
 """Indexing takes every key that NumPy takes, with NumPy's results; gradients of reading and of writing follow."""
 
+import enum
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,3 +123,28 @@ def test_a_value_may_have_more_axes_of_length_one_than_its_place(device):
     x[:, -1] = v
     (x * fw.reshape(fw.arange(6, dtype="float32", device=device), (3, 2))).sum().backward()
     assert v.grad.tolist() == [[1.0, 3.0, 5.0]]
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+class Place(NamedTuple):
+    rows: slice
+    column: int
+
+
+@pytest.mark.parametrize("key", [Number.ONE, (slice(None), Number.ONE), Place(slice(0, 2), 1)], ids=repr)
+def test_a_part_named_by_a_subclass_of_int_or_tuple_is_a_view_in_the_graph_too(key):
+    plain = (
+        tuple([int(part) if isinstance(part, int) else part for part in key]) if isinstance(key, tuple) else int(key)
+    )
+    gradients = []
+    for name in (key, plain):
+        x = fw.ones((3, 2)).requires_grad_()
+        y = x * 2
+        part = y[name]
+        part *= 3
+        y.sum().backward()
+        gradients.append(x.grad.tolist())
+    assert gradients[0] == gradients[1] != fw.full((3, 2), 2.0).tolist()
