@@ -68,10 +68,11 @@ def measure(rounds: int) -> dict[str, tuple[float, float, float]]:
     a, b = arrays
     plain, other = fw.asarray(a), fw.asarray(b)
     recorded = fw.Tensor(a, requires_grad=True)
-    best = {name: [float("inf")] * 3 for name in operations()}
+    functions = operations()
+    best = {name: [float("inf")] * 3 for name in functions}
     gc.disable()
     for _ in range(rounds):
-        for name, function in operations().items():
+        for name, function in functions.items():
             for i, args in enumerate(((np, a, b), (fw, plain, other), (fw, recorded, other))):
                 best[name][i] = min(best[name][i], _microseconds(function, *args))
     gc.enable()

@@ -33,16 +33,14 @@ def cross_entropy_forward(
     dtype = np.result_type(logits.dtype, np.float32)
     weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
     valid = target != ignore_index
-    plain = weight is None and bool(valid.all())
+    plain = weight is None and label_smoothing < 1 and bool(valid.all())
     labels = (target if plain else np.where(valid, target, 0)).astype(np.intp, copy=False)
     hit = dtype.type(1 - label_smoothing) if plain else valid * dtype.type(1 - label_smoothing) * weights[labels]
     even = valid * dtype.type(label_smoothing / classes) if label_smoothing else None
     exps, sums, picked, spread = _exponentials(logits, labels, None if even is None else weights, dtype)
 
-    if not plain or label_smoothing == 1:
-        picked[np.broadcast_to(hit == 0, picked.shape)] = (
-            0  # a class that cannot be the target must not turn log(0) into nan
-        )
+    if not plain:
+        picked[hit == 0] = 0  # a class that cannot be the target must not turn log(0) into nan
     log_sums = np.log(sums)
     losses = hit * (log_sums - picked)
     if even is not None:
