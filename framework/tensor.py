@@ -6,6 +6,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -108,10 +109,7 @@ class Tensor(Variable):
         """The device, such as ``"cpu"`` or ``"cuda:0"``."""
         return self.backend.device
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
+    ndim: int = property(attrgetter("data.ndim"), doc="Number of axes.")  # type: ignore[assignment]
 
     @property
     def size(self) -> int:
@@ -124,8 +122,10 @@ class Tensor(Variable):
     @property
     def T(self) -> Tensor:
         """The axes in reverse order."""
-        axes = tuple(range(len(self.data.shape) - 1, -1, -1))
-        return manipulation.permute_dims(self, axes)  # type: ignore[no-any-return]
+        ndim = len(self.data.shape)
+        if ndim == 2:
+            return manipulation.matrix_transpose(self)  # type: ignore[no-any-return]
+        return manipulation.permute_dims(self, tuple(range(ndim - 1, -1, -1)))  # type: ignore[no-any-return]
 
     @property
     def mT(self) -> Tensor:
@@ -396,7 +396,8 @@ class Tensor(Variable):
     def __reduce__(self) -> Any:
         if self.node is not None:
             raise RuntimeError("only leaves can be pickled; a result belongs to a graph: use detach()")
-        return _rebuild, (type(self), self.backend.to_numpy(self.data), self.requires_grad, self.device)
+        host = self.backend.to_numpy(self.data)
+        return _rebuild, (type(self), host, self.requires_grad, self.device)
 
     def _repr_html_(self) -> str:
         from framework.html import tensor_html

@@ -11,6 +11,7 @@ import numpy as np
 from backends._base import Array, Backend
 from backends._namespace import Namespace
 from backends._numpy import (
+    contraction,
     cross_entropy,
     embedding,
     indexing,
@@ -45,6 +46,7 @@ class NumpyBackend(Backend):
             setitem=indexing.setitem,
             assign=indexing.assign,
             scatter=indexing.scatter,
+            einsum=contraction.einsum,
             **{name: getattr(namespace, name) for name in namespace.__all__},
         )
 

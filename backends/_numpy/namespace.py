@@ -8,16 +8,19 @@ framework`` three times slower.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 Array = Any
 
 __all__ = [
     "argsort",
     "clip",
-    "einsum",
+    "cumulative_sum",
+    "expand_dims",
     "matrix_transpose",
     "max",
     "mean",
@@ -28,6 +31,7 @@ __all__ = [
     "sigmoid",
     "sort",
     "squeeze",
+    "stack",
     "std",
     "sum",
     "take",
@@ -36,6 +40,7 @@ __all__ = [
 ]
 
 _SMALL = 2**12
+_ALL = slice(None)
 _add: Any = np.add
 _multiply: Any = np.multiply
 _maximum: Any = np.maximum
@@ -60,6 +65,24 @@ def matrix_transpose(x: Array, /) -> Array:
 def squeeze(x: Array, /, axis: Any) -> Array:
     """Without the given axes of length one."""
     return x.squeeze(axis)
+
+
+def expand_dims(x: Array, /, *, axis: Any) -> Array:
+    """With new axes of length one."""
+    if type(axis) is not int:
+        return np.expand_dims(x, axis)
+    ndim = x.ndim
+    if not -ndim - 2 < axis <= ndim:
+        raise AxisError(axis, ndim + 1)
+    return x[(_ALL,) * (axis if axis >= 0 else axis + ndim + 1) + (None,)]
+
+
+def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
+    """Arrays of one shape beside each other along a new axis."""
+    shapes = {x.shape for x in arrays}
+    if len(shapes) > 1:
+        raise ValueError(f"all arrays must have the same shape, got {', '.join(map(str, sorted(shapes)))}")
+    return np.concatenate([expand_dims(x, axis=axis) for x in arrays], axis)
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
@@ -89,12 +112,26 @@ def prod(x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = F
 
 def var(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Variance over axes."""
-    return x.var(axis, None, None, correction, keepdims)
+    if x.dtype.kind != "f" or x.itemsize < 4 or not x.size or not x.ndim:
+        return x.var(axis, None, None, correction, keepdims)
+    total = _add.reduce(x, axis, None, None, True)
+    n = x.size // total.size
+    if n <= correction:
+        return x.var(axis, None, None, correction, keepdims)
+    deviations = np.subtract(x, np.divide(total, n, total), None)
+    return _add.reduce(np.square(deviations, deviations), axis, None, None, keepdims) / x.dtype.type(n - correction)
 
 
 def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Standard deviation over axes."""
-    return x.std(axis, None, None, correction, keepdims)
+    return np.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def cumulative_sum(x: Array, /, *, axis: int, dtype: Any = None, include_initial: bool = False) -> Array:
+    """Running sums."""
+    if include_initial:
+        return np.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=True)
+    return x.cumsum(axis, dtype)
 
 
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
@@ -107,7 +144,8 @@ def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bo
 
 def sort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
     """The entries in order."""
-    ordered = np.sort(x, axis=axis, stable=stable)
+    ordered = x.copy("K")
+    ordered.sort(axis, stable=stable)
     return np.flip(ordered, axis=axis) if descending else ordered
 
 
@@ -149,9 +187,3 @@ def sigmoid(x: Array) -> Array:
 def unique_values(x: Array, /) -> Array:
     """The distinct values in ascending order, which NumPy's own ``unique_values`` does not promise."""
     return np.unique(x, equal_nan=False)
-
-
-def einsum(equation: str, *operands: Array) -> Array:
-    """Einstein summation, through matrix products where the operands are large enough to gain by it."""
-    large = [x for x in operands if x.size > _SMALL]
-    return np.einsum(equation, *operands, optimize=bool(large))

@@ -18,7 +18,7 @@ import numpy as np
 import backends
 from framework.autograd.fused import Fused
 from framework.autograd.graph import Node, Variable
-from framework.autograd.primitive import Binary, Op, Primitive, Unary
+from framework.autograd.primitive import CLASSES, Op, Primitive
 from framework.autograd.rows import RowSparse
 
 _OURS = tuple(str(folder) for folder in (Path(__file__).parents[1], Path(backends.__file__).parent))
@@ -76,16 +76,16 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: the gradient of 'sqrt' is the first that is not finite: ...
     """
-    before = {cls: vars(cls)["__call__"] for cls in (Primitive, Unary, Binary, Fused)}
+    before: dict[Any, Any] = {cls: vars(cls)["__call__"] for cls in (Primitive, *CLASSES.values(), Fused)}
     for cls, call in before.items():
-        cls.__call__ = _watching(call)  # type: ignore[method-assign]
+        cls.__call__ = _watching(call)
     try:
         # What NumPy would warn of is told by the error.
         with np.errstate(all="ignore"):
             yield
     finally:
         for cls, call in before.items():
-            cls.__call__ = call  # type: ignore[method-assign]
+            cls.__call__ = call
 
 
 def _watching(call: Callable[..., Any]) -> Callable[..., Any]:

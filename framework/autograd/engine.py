@@ -180,7 +180,7 @@ def _own(leaf: Variable, g: Any) -> Any:
     """A gradient that shares its memory with nothing, so that a user may change ``leaf.grad`` in place."""
     backend = leaf.backend
     if isinstance(g, Variable):
-        return g.__array_namespace__().positive(g)
+        return g.__array_namespace__().positive(g)  # type: ignore[attr-defined]
     if type(g) is backend.array_type and backend.owner(g) is not g:
         return backend.xp.asarray(g, copy=True)
     return g

@@ -22,24 +22,8 @@ next_seq = count(1).__next__
 """Numbers nodes and writes in the order in which they happen."""
 
 
-class Variable:
-    """The fields of a tensor that recording needs; ``framework.Tensor`` adds everything that users see.
-
-    Attributes
-    ----------
-    data : raw array
-        The values. The slot is empty while an optimizer owes updates to rows of it; reading it pays them
-        (see ``owed``).
-    backend : Backend
-        Where the values live.
-    node : Node or None
-        The operation that made the values; None for leaves and for values that no gradient flows through.
-    requires_grad : bool
-        Whether operations on this tensor are recorded.
-
-    ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, getitem, setitem)``: what a write
-    into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
-    """
+class _Fields:
+    """The slots. Those of results that are rarely used stay empty."""
 
     __slots__ = (
         "__weakref__",
@@ -58,11 +42,54 @@ class Variable:
     backend: Backend
     node: Node | None
     requires_grad: bool
-    _grad: Any
-    _hooks: dict[int, Callable[[Any], Any]] | None
-    _owed: Any
-    _whole: Any
-    _cut: bool | None
+
+
+class _Optional:
+    """A slot that reads as None while it is empty.
+
+    A ``__getattr__`` would do this too, but having one makes Python read every attribute four times as slowly.
+    """
+
+    def __init__(self, slot: Any) -> None:
+        self._read = slot.__get__
+        self._write = slot.__set__
+
+    def __get__(self, x: Variable, owner: type) -> Any:
+        try:
+            return self._read(x)
+        except AttributeError:
+            return None
+
+    def __set__(self, x: Variable, value: Any) -> None:
+        self._write(x, value)
+
+
+class Variable(_Fields):
+    """The fields of a tensor that recording needs; ``framework.Tensor`` adds everything that users see.
+
+    Attributes
+    ----------
+    data : raw array
+        The values.
+    backend : Backend
+        Where the values live.
+    node : Node or None
+        The operation that made the values; None for leaves and for values that no gradient flows through.
+    requires_grad : bool
+        Whether operations on this tensor are recorded.
+
+    ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, getitem, setitem)``: what a write
+    into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
+    ``_owed`` is what an optimizer owes to rows of it.
+    """
+
+    __slots__ = ()
+
+    _cut: Any = _Optional(_Fields._cut)  # type: ignore[attr-defined]
+    _grad: Any = _Optional(_Fields._grad)  # type: ignore[attr-defined]
+    _hooks: Any = _Optional(_Fields._hooks)  # type: ignore[attr-defined]
+    _owed: Any = _Optional(_Fields._owed)  # type: ignore[attr-defined]
+    _whole: Any = _Optional(_Fields._whole)  # type: ignore[attr-defined]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,15 +101,9 @@ class Variable:
         """Dtype, in NumPy's notation."""
         return self.backend.dtype_of(self.data)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "data":
-            owed = self._owed
-            if owed is not None:
-                self.data = owed.pay(self)
-                return self.data
-        elif name in ("_owed", "_hooks", "_grad", "_whole", "_cut"):
-            return None
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+note_part = _Fields._whole.__set__  # type: ignore[attr-defined]
+"""Says of a tensor what it is a part of; see ``_whole``."""
 
 
 class Node:

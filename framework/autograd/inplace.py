@@ -56,11 +56,11 @@ def _place(x: Variable, node: Node) -> None:
     if not _is_part(x):
         return
     whole, key, getitem, setitem = x._whole
-    kwargs = {"key": key}
     before = whole.node, node
-    written = setitem._record(x.backend, before, (whole.data, x.data), kwargs, 3 if whole.node else 2, whole.data)
+    needs = 3 if whole.node else 2
+    written = setitem._record(x.backend, before, (whole.data, x.data), {"key": key}, needs, whole.data)
     _place(whole, written.node)
-    _move(x, getitem._record(x.backend, (whole.node,), (whole.data,), kwargs, 1, x.data).node)
+    _move(x, getitem._record(x.backend, (whole.node, None), (whole.data, key), {}, 1, x.data).node)
 
 
 def _move(x: Variable, node: Node) -> None:

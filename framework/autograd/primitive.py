@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any, overload
 
 from backends import Backend, backend_of
@@ -45,6 +45,16 @@ _NUMBERS = frozenset({int, float, complex, bool})
 _SCALARS = _NUMBERS | {type(None)}
 
 
+class _Signature:
+    """What ``inspect.signature`` and ``help`` show of an operation: its function without the namespace."""
+
+    def __get__(self, op: Op | None, owner: type) -> Signature:
+        if op is None:
+            raise AttributeError("__signature__")
+        whole = signature(op.__wrapped__)  # type: ignore[attr-defined]
+        return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "xp"])
+
+
 class Op:
     """What primitives and fused operations share: telling tensors from constants, and recording.
 
@@ -57,17 +67,14 @@ class Op:
     """
 
     constants = _SCALARS
+    """Types of arguments that are taken as they are."""
+
+    __signature__ = _Signature()
 
     def __init__(self, fun: Callable[..., Any], *, view: bool = False) -> None:
         update_wrapper(self, fun)  # type: ignore[arg-type]
         self.name = fun.__name__.lstrip("_").rstrip("_")
         self.view = view
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "__signature__":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        whole = signature(self.__wrapped__)
-        return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "xp"])
 
     wants_zeros = True
     """Whether an output that got no gradient counts as having got zeros, or None; of operations with several."""
@@ -155,18 +162,22 @@ def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
 class Primitive(Op):
     """An operation with one gradient rule for each array argument; see the module's docstring."""
 
+    constants = _NUMBERS
+
     def __init__(self, fun: Callable[..., Any], *, view: bool = False, holomorphic: bool = True) -> None:
         super().__init__(fun, view=view)
         self.fun = fun
         self.holomorphic = holomorphic
         code = fun.__code__
         self._names = code.co_varnames[1 : code.co_argcount]
+        if any("None" in str(fun.__annotations__.get(name)) for name in self._names):
+            self.constants = _SCALARS
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
         self._variadic = bool(code.co_flags & 0x04)
         self._typed = "dtype" in code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self._differentiable = 0
-        self._keep: dict[int, tuple[tuple[bool, ...] | bool, bool]] = {}
+        self._keep: dict[int, tuple[tuple[int, ...] | bool, bool]] = {}
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
@@ -221,42 +232,29 @@ class Primitive(Op):
         needs: int,
         y: Any,
     ) -> Any:
+        """A new place in the graph, with what the rules of the wanted gradients ask for."""
         keep, keep_y = self._keep.get(needs) or self._plan(needs, len(raw))
-        node = Node()
-        node.op = self
-        node.backend = backend
-        node.inputs = inputs
-        if keep is True:
-            node.args = raw
-        elif not keep:
-            node.args = [x.shape for x in raw] if self._keeps_shapes else ()
-        elif len(raw) == 2:
-            node.args = (raw[0] if keep[0] else None, raw[1] if keep[1] else None)
-        else:
-            node.args = [x if kept else None for x, kept in zip(raw, keep)]
-        node.kwargs = kwargs
-        node.y = y if keep_y else None
-        node.hooks = None
-        node.seq = next_seq()
-        if type(y) is tuple:
-            return outputs(node, y)
-        node.shape = y.shape
-        node.dtype = y.dtype
-        t = new(result_class[0])
-        t.data = y
-        t.backend = backend
-        t.node = node
-        t.requires_grad = True
-        return t
+        args = raw if keep is True else self._kept(raw, keep)
+        return recorded(self, backend, inputs, y, args=args, kwargs=kwargs, saved=y if keep_y else None)
 
-    def _plan(self, needs: int, count: int) -> tuple[tuple[bool, ...] | bool, bool]:
-        """Which arguments, and whether the output, the rules of the wanted gradients ask for."""
+    def _kept(self, raw: Sequence[Any], dropped: tuple[int, ...] | bool) -> Sequence[Any]:
+        """The arguments without those that are dropped, or without any; their shapes, if the rule asks for them."""
+        if not dropped:
+            return [x.shape for x in raw] if self._keeps_shapes else ()
+        kept = list(raw)
+        for i in dropped:  # type: ignore[union-attr]
+            kept[i] = None
+        return kept
+
+    def _plan(self, needs: int, count: int) -> tuple[tuple[int, ...] | bool, bool]:
+        """Whether the rules of the wanted gradients ask for arguments, or which are dropped; whether for the output."""
         asked: set[int | str] = set()
         for i in range(count):
             rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
         keep = tuple(i in asked for i in range(len(self._names)))
-        self._keep[needs] = plan = ("args" in asked or (any(keep) and (all(keep) or keep)), -1 in asked)
+        dropped = tuple([i for i, kept in enumerate(keep) if not kept])
+        self._keep[needs] = plan = ("args" in asked or (any(keep) and (dropped or True)), -1 in asked)
         return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
@@ -294,72 +292,77 @@ class Primitive(Op):
         return node.kwargs[name] if name in node.kwargs else self._defaults[name]
 
 
-class Unary(Primitive):
-    """An operation on one array: the same, with less to look at in each call."""
+def _class_for(count: int) -> type[Primitive]:
+    """A class of operations on so many arrays, with the loop over the arguments and :func:`recorded` written out.
 
-    def __call__(self, x: Any, /, **kwargs: Any) -> Any:
-        """What the base class says."""
-        if not isinstance(x, Variable) or mixed or (self._typed and kwargs.get("dtype") is not None):
-            return super().__call__(x, **kwargs)
-        backend, a = x.backend, x.data
-        try:
-            y = self.fun(backend.xp, a, **kwargs)
-        except (ValueError, TypeError, IndexError) as error:
-            raise self.explain(error, (a,)) from error
-        if type(y) is not backend.array_type:
-            y = backend.wrap(y)
-        if x.requires_grad and self._differentiable and mode.grad:
-            return self._record(backend, (x.node or x,), (a,), kwargs, 1, y)
-        t = new(result_class[0])
-        t.data = y
-        t.backend = backend
-        t.node = None
-        t.requires_grad = False
-        return t
+    Every elementwise operation passes here, and in a call on small arrays these lines are most of the time.
+    """
+    xs = [f"x{i}" for i in range(count)]
+    slow = f"return slow(self, {', '.join(xs)}, **kwargs)"
+    unwrapped = "".join(
+        f"""
+    if isinstance(x{i}, Variable):
+        if x{i}.backend is not backend:
+            if backend is not None:
+                {slow}
+            backend = x{i}.backend
+        a{i} = x{i}.data
+        if x{i}.requires_grad:
+            needs += {1 << i}
+    elif type(x{i}) in self.constants:
+        a{i} = x{i}
+    else:
+        {slow}"""
+        for i in range(count)
+    )
+    raw = ", ".join(f"a{i}" for i in range(count))
+    edges = ", ".join(f"(x{i}.node or x{i}) if needs & {1 << i} else None" for i in range(count))
+    source = f"""
+def __call__(self, {", ".join(xs)}, /, **kwargs):
+    backend, needs = None, 0{unwrapped}
+    if backend is None or mixed or (kwargs and self._typed and kwargs.get("dtype") is not None):
+        {slow}
+    try:
+        y = self.fun(backend.xp, {raw}, **kwargs) if kwargs else self.fun(backend.xp, {raw})
+    except (ValueError, TypeError, IndexError) as error:
+        raise self.explain(error, ({raw},)) from error
+    if type(y) is not backend.array_type:
+        y = backend.wrap(y)
+    if needs and mode.grad:
+        needs &= self._differentiable
+        if needs:
+            keep, keep_y = self._keep.get(needs) or self._plan(needs, {count})
+            node = Node()
+            node.op = self
+            node.backend = backend
+            node.inputs = ({edges},)
+            node.args = ({raw},) if keep is True else self._kept(({raw},), keep) if keep else ()
+            node.kwargs = kwargs
+            node.y = y if keep_y else None
+            node.hooks = None
+            node.seq = next_seq()
+            node.shape = y.shape
+            node.dtype = y.dtype
+            t = new(result_class[0])
+            t.data = y
+            t.backend = backend
+            t.node = node
+            t.requires_grad = True
+            return t
+    t = new(result_class[0])
+    t.data = y
+    t.backend = backend
+    t.node = None
+    t.requires_grad = False
+    return t
+"""
+    scope = {**globals(), "slow": Primitive.__call__}
+    exec(compile(source, f"<call of an operation on {count} arrays>", "exec"), scope)
+    return type(f"Primitive{count}", (Primitive,), {"__call__": scope["__call__"]})
 
 
-class Binary(Primitive):
-    """An operation on two arrays: the same, with less to look at in each call."""
-
-    constants = _NUMBERS
-
-    def __call__(self, x1: Any, x2: Any, /, **kwargs: Any) -> Any:
-        """What the base class says."""
-        if isinstance(x1, Variable):
-            backend, a, needs = x1.backend, x1.data, 1 if x1.requires_grad else 0
-            if isinstance(x2, Variable):
-                if x2.backend is not backend:
-                    return super().__call__(x1, x2, **kwargs)
-                b = x2.data
-                if x2.requires_grad:
-                    needs += 2
-            elif type(x2) in _NUMBERS:
-                b = x2
-            else:
-                return super().__call__(x1, x2, **kwargs)
-        elif isinstance(x2, Variable) and type(x1) in _NUMBERS:
-            backend, a, b, needs = x2.backend, x1, x2.data, 2 if x2.requires_grad else 0
-        else:
-            return super().__call__(x1, x2, **kwargs)
-        if mixed or (self._typed and kwargs.get("dtype") is not None):
-            return super().__call__(x1, x2, **kwargs)
-        try:
-            y = self.fun(backend.xp, a, b, **kwargs)
-        except (ValueError, TypeError, IndexError) as error:
-            raise self.explain(error, (a, b)) from error
-        if type(y) is not backend.array_type:
-            y = backend.wrap(y)
-        if needs and mode.grad:
-            needs &= self._differentiable
-            if needs:
-                inputs = ((x1.node or x1) if needs & 1 else None, (x2.node or x2) if needs & 2 else None)
-                return self._record(backend, inputs, (a, b), kwargs, needs, y)
-        t = new(result_class[0])
-        t.data = y
-        t.backend = backend
-        t.node = None
-        t.requires_grad = False
-        return t
+CLASSES: dict[int, type[Primitive]] = {count: _class_for(count) for count in (1, 2, 3)}
+"""By the number of arrays that an operation takes; :class:`Primitive` itself does for every number."""
 
 
 def _plain_number(x: complex) -> complex:
@@ -371,7 +374,7 @@ def revive(node: Node, raw: Any, edge: Edge) -> Any:
     """A kept raw argument as the tensor it was, in its place in the graph."""
     if isinstance(edge, Variable):
         return edge
-    if raw is None or type(raw) in _SCALARS:
+    if raw is None or type(raw) in node.op.constants:
         return raw
     return make_tensor(node.backend, raw, edge)
 
@@ -432,10 +435,7 @@ def recorded(
     kwargs: dict[str, Any] = _NOTHING,
     saved: Any = None,
 ) -> Any:
-    """The raw result of an operation, or its several ones, as tensors in a new place in the graph.
-
-    :meth:`Primitive._record` spells this out once more, because every elementwise operation passes there.
-    """
+    """The raw result of an operation, or its several ones, as tensors in a new place in the graph."""
     node = Node()
     node.op = op
     node.backend = backend
@@ -477,8 +477,8 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
     Parameters
     ----------
     fun : callable
-        ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword. One that returns
-        several arrays says so by its annotation, ``-> tuple[...]``.
+        ``fun(xp, *arrays, **keywords)``: array arguments by position, everything else by keyword. Annotations say that
+        one may be missing, ``Array | None``, and that several arrays are returned, ``-> tuple[...]``.
     view : bool
         Whether the result may share the first argument's memory, as a reshape's does.
     holomorphic : bool
@@ -489,5 +489,5 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
     code = fun.__code__
     several = str(fun.__annotations__.get("return")).startswith("tuple")
     plain = not several and not code.co_flags & 0x0C
-    kind = {2: Unary, 3: Binary}.get(code.co_argcount, Primitive) if plain else Primitive
+    kind = CLASSES.get(code.co_argcount - 1, Primitive) if plain else Primitive
     return kind(fun, view=view, holomorphic=holomorphic)

@@ -8,6 +8,7 @@ one comparison with the newest write decides.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework.autograd.graph import Node, Variable, next_seq
@@ -69,6 +70,15 @@ def written_since(backend: Backend, array: Any, seq: int) -> bool:
     return write is not None and write.seq > seq
 
 
+def _arrays(*values: Any) -> Iterator[Any]:
+    """The arrays among the values, also those in tuples, such as an index of several arrays."""
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _arrays(*value)
+        elif hasattr(value, "dtype") and hasattr(value, "shape"):
+            yield value
+
+
 def check_saved(node: Node) -> None:
     """Raise if a value that ``node`` kept for its gradient was overwritten since.
 
@@ -77,9 +87,8 @@ def check_saved(node: Node) -> None:
     RuntimeError
         Naming the operation and the remedy.
     """
-    saved = [*node.args, *(node.y if isinstance(node.y, tuple) else (node.y,))]
-    for value in saved:
-        if hasattr(value, "dtype") and written_since(node.backend, value, node.seq):
+    for value in _arrays(*node.args, *node.kwargs.values(), node.y):
+        if written_since(node.backend, value, node.seq):
             raise RuntimeError(
                 f"the gradient of {node.name!r} needs a value of shape {tuple(value.shape)} that was overwritten in place "
                 f"after {node.name!r} used it; write into a clone() instead, or do the in-place operation after backward()"

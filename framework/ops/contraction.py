@@ -22,14 +22,15 @@ Array = Any
 
 @precision("low")
 @primitive
-def _contract(xp: Any, *operands: Array, inputs: tuple[str, ...], output: str) -> Array:
-    return xp.einsum(f"{','.join(inputs)}->{output}", *operands)
+def _contract(xp: Any, *operands: Array, equation: str) -> Array:
+    return xp.einsum(equation, *operands)
 
 
-def _contract_rule(xp: Any, g: Array, i: int, args: Any, inputs: tuple[str, ...], output: str) -> Array:
-    others = [j for j in range(len(inputs)) if j != i]
-    terms = ",".join([output, *[inputs[j] for j in others]])
-    return xp.einsum(f"{terms}->{inputs[i]}", g, *[args[j] for j in others])
+def _contract_rule(xp: Any, g: Array, i: int, args: Any, equation: str) -> Array:
+    left, output = equation.split("->")
+    terms = left.split(",")
+    wanted, terms[i] = terms[i], output
+    return xp.einsum(f"{','.join(terms)}->{wanted}", *args[:i], g, *args[i + 1 :])
 
 
 _contract.defvjp(_contract_rule)
@@ -58,9 +59,9 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     >>> fw.einsum("ij,j->i", fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
     Tensor([21, 43])
     """
-    inputs, output, is_plain = _parse(equation, tuple([x.ndim for x in operands]))
-    if is_plain:
-        return _contract(*operands, inputs=inputs, output=output)
+    inputs, output, plain_equation = _parse(equation, tuple([x.ndim for x in operands]))
+    if plain_equation:
+        return _contract(*operands, equation=plain_equation)
     plain, terms = [], []
     for i, (x, term) in enumerate(zip(operands, inputs)):
         x, term = _take_diagonals(x, term)
@@ -69,12 +70,12 @@ def einsum(equation: str, /, *operands: Any) -> Any:
         terms.append(term)
     if len(plain) == 1:
         return permute_dims(plain[0], tuple(terms[0].index(letter) for letter in output))
-    return _contract(*plain, inputs=tuple(terms), output=output)
+    return _contract(*plain, equation=f"{','.join(terms)}->{output}")
 
 
 @lru_cache(maxsize=256)
-def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str, bool]:
-    """The letters of each operand and of the output, ellipses written out, the output explicit; and whether that is plain."""
+def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str, str]:
+    """The letters of each operand and of the output, ellipses written out; and the equation of them, empty if not plain."""
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
@@ -88,7 +89,8 @@ def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str,
         output = "..." + "".join(once)
     output = output.replace("...", spread)
     _check(equation, inputs, output, ndims)
-    return tuple(inputs), output, len(inputs) > 1 and _is_plain(inputs, output)
+    plain = len(inputs) > 1 and _is_plain(inputs, output)
+    return tuple(inputs), output, f"{','.join(inputs)}->{output}" if plain else ""
 
 
 def _is_plain(inputs: list[str], output: str) -> bool:

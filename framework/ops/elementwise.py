@@ -462,7 +462,7 @@ where.defvjp(
 
 
 @primitive
-def _clip(xp: Any, x: Array, min: Any, max: Any, /) -> Array:
+def _clip(xp: Any, x: Array, min: Array | None, max: Array | None, /) -> Array:
     return xp.clip(x, min, max)
 
 

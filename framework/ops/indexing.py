@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from framework.autograd.graph import Variable
+from framework.autograd.graph import Variable, note_part
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
@@ -19,21 +19,23 @@ _BASIC = frozenset(_BASIC_TYPES)
 
 
 @primitive(view=True)
-def _basic_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
+def _basic_getitem(xp: Any, x: Array, key: Any, /) -> Array:
     return xp.getitem(x, key)
-
-
-_basic_getitem.name = "getitem"
-_basic_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
 
 
 @primitive
-def _advanced_getitem(xp: Any, x: Array, /, *, key: Any) -> Array:
+def _advanced_getitem(xp: Any, x: Array, key: Any, /) -> Array:
     return xp.getitem(x, key)
 
 
-_advanced_getitem.name = "getitem"
-_advanced_getitem.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape))
+def _is_getitem(op: Any) -> None:
+    op.name = "getitem"
+    op.constants |= {*_BASIC, tuple, list}
+    op.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape), None)
+
+
+_is_getitem(_basic_getitem)
+_is_getitem(_advanced_getitem)
 
 
 def getitem(x: Any, key: Any, /) -> Any:
@@ -41,11 +43,19 @@ def getitem(x: Any, key: Any, /) -> Any:
 
     Repeated indices add their gradients. A basic key gives a view, an array in it a copy.
     """
+    if isinstance(key, Variable):
+        try:
+            return _advanced_getitem(x, key)
+        except (IndexError, TypeError, ValueError):
+            raw_key(key)
+            raise
+    if isinstance(key, tuple) and type(key) is not tuple:
+        key = tuple(key)
     if type(key) not in _BASIC and not is_basic(key):
-        return _advanced_getitem(x, key=raw_key(key))
-    part = _basic_getitem(x, key=key)
+        return _advanced_getitem(x, raw_key(key))
+    part = _basic_getitem(x, key)
     if mode.grad and isinstance(x, Variable):
-        part._whole = (x, key, _basic_getitem, _setitem)
+        note_part(part, (x, key, _basic_getitem, _setitem))
     return part
 
 

@@ -121,6 +121,21 @@ def test_a_stale_value_is_an_error():
         y.sum().backward()
 
 
+@pytest.mark.parametrize("key", [lambda i: i, lambda i: (slice(None), i), lambda i: (i, i)])
+@pytest.mark.parametrize("writes", [False, True])
+def test_an_index_that_was_overwritten_is_a_stale_value(key, writes, device):
+    x = leaf(np.arange(9.0).reshape(3, 3), device)
+    i = fw.asarray([0, 1], device=device)
+    if writes:
+        y = x * 1
+        y[key(i)] = 5.0
+    else:
+        y = x[key(i)]
+    i += 1
+    with pytest.raises(RuntimeError, match="overwritten in place"):
+        y.sum().backward()
+
+
 def test_an_operation_keeps_the_output_that_its_gradient_needs():
     a = leaf([1.0])
     y = fw.exp(a)
