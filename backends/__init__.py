@@ -11,3 +11,4 @@ from backends._lookup import backend_of as backend_of
 from backends._lookup import get_backend as get_backend
 from backends._lookup import redirect as redirect
 from backends._lookup import register as register
+from backends.reference.optimizer import TableStep as TableStep

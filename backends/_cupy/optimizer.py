@@ -1,21 +1,43 @@
-"""Optimizer updates: one launch for up to 96 parameters of one number type, and few for a table's rows."""
+"""Optimizer updates: one launch for up to 80 parameters, and rows of 6 tables, of one number type."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends._cupy.embedding import PIECE, matrix, sorted_keys
-from backends._cupy.launching import blocks, dense, flat_ids, over_rows, supported, wide
+from backends._cupy.launching import blocks, dense, flat_ids, over_rows, supported
+from backends._cupy.sorting import BLOCK, Runs, sorted_runs
 from backends.reference import optimizer as reference
 
 Array = Any
 
-_TENSORS = 96
-_TABLE = np.dtype([(name, "i8", _TENSORS) for name in ("params", "grads", "buffers", "sizes", "fresh")])
+_TENSORS, _TABLES = 80, 6
+_CHUNK = 2048
+
+
+class _Debt(NamedTuple):
+    """What the kernels know of a table whose rows are behind, or not, without `seen`."""
+
+    table: Array
+    buffer: Array | None
+    seen: Array | None
+    products: Array | None
+    width: int
+    size: int
+    steps: int
+
+
+_TABLE = np.dtype(
+    [(f"runs_{name}", "i8") for name in Runs._fields]
+    + [(f"debt_{name}", "i8") for name in _Debt._fields]
+    + [("w_gain", "f8"), ("b_gain", "f8"), ("end", "i8")]
+)
+_COLUMNS = {"params": "i8", "grads": "i8", "buffers": "i8", "sizes": "i8", "fresh": "i4", "ends": "i4"}
+_WORK = np.dtype([("tables", _TABLE, _TABLES)] + [(name, kind, _TENSORS) for name, kind in _COLUMNS.items()])
+_OPTIONS = ("lr", "momentum", "dampening", "nesterov", "weight_decay", "maximize")
 
 
 def sgd_step(
@@ -23,6 +45,7 @@ def sgd_step(
     params: Sequence[Array],
     grads: Sequence[Array],
     buffers: Sequence[Array | None],
+    tables: Sequence[reference.TableStep] = (),
     *,
     lr: float,
     momentum: float,
@@ -31,46 +54,28 @@ def sgd_step(
     weight_decay: float,
     maximize: bool,
 ) -> list[Array | None]:
-    """One step on each array of ``params`` and ``buffers``, which are changed in place; returns the buffers."""
-    options = {"lr": lr, "momentum": momentum, "dampening": dampening, "nesterov": nesterov}
-    options |= {"weight_decay": weight_decay, "maximize": maximize}
+    """One step on each array of ``params`` and ``buffers``, and on rows of ``tables``, in place; returns the buffers."""
+    options = dict(zip(_OPTIONS, (lr, momentum, dampening, nesterov, weight_decay, maximize)))
     after: list[Array | None] = list(buffers)
-    groups: dict[str, list[int]] = {}
+    work: dict[str, tuple[list[int], list[reference.TableStep]]] = {}
     for i, (param, buffer) in enumerate(zip(params, buffers)):
-        if not _fits(param) or (buffer is not None and not _fits(buffer)):
+        if not _all_fit(param, buffer):
             after[i] = reference.sgd_step(backend, [param], [grads[i]], [buffer], **options)[0]  # type: ignore[arg-type]
+            continue
+        if momentum and buffer is None:
+            after[i] = backend.xp.empty_like(param)
+        work.setdefault(param.dtype.name, ([], []))[0].append(i)
+    for step in tables:
+        if not _all_fit(step.table, step.buffer):
+            step.take(backend)
         else:
-            groups.setdefault(param.dtype.name, []).append(i)
-    for dtype, members in groups.items():
-        for start in range(0, len(members), _TENSORS):
-            part = members[start : start + _TENSORS]
-            kept = _launch(backend, dtype, [(params[i], grads[i], buffers[i]) for i in part], options)
-            for i, buffer in zip(part, kept):
-                after[i] = buffer
+            work.setdefault(step.table.dtype.name, ([], []))[1].append(step)
+    for dtype, (members, steps) in work.items():
+        for k in range(max(blocks(len(members), _TENSORS), blocks(len(steps), _TABLES))):
+            some = members[k * _TENSORS : (k + 1) * _TENSORS]
+            tensors = [(params[i], grads[i], after[i] if momentum else None, buffers[i] is None) for i in some]
+            _launch(backend, dtype, tensors, steps[k * _TABLES : (k + 1) * _TABLES], tuple(options.values()))
     return after
-
-
-def _fits(array: Array) -> bool:
-    return supported(array) and bool(array.flags.c_contiguous)
-
-
-def _launch(backend: Any, dtype: str, triples: list[tuple[Any, ...]], options: dict[str, Any]) -> list[Array | None]:
-    xp = backend.xp
-    grads = [dense(xp.astype(grad, param.dtype, copy=False)) for param, grad, _ in triples]
-    momentum = options["momentum"]
-    buffers = [xp.empty_like(p) if b is None and momentum else b for p, _, b in triples]
-    table = np.zeros(1, _TABLE)
-    for k, ((param, _, old), grad, buffer) in enumerate(zip(triples, grads, buffers)):
-        used = buffer if momentum else None
-        addresses = (backend.address(param), backend.address(grad), 0 if used is None else backend.address(used))
-        for name, value in zip(_TABLE.names or (), (*addresses, param.size, old is None)):
-            table[name][0, k] = value
-    largest = max(param.size for param, _, _ in triples)
-    numbers = (float(options["lr"]), float(momentum), float(options["dampening"]), int(options["nesterov"]))
-    arguments = (table, *numbers, float(options["weight_decay"]), int(options["maximize"]))
-    grid = (min(blocks(largest, 1024), 1 << 12), len(triples), 1)
-    backend.launch("optimizer.sgd_step", dtype, grid, (256, 1, 1), arguments)
-    return buffers
 
 
 def advance_rows(
@@ -92,24 +97,45 @@ def advance_rows(
         arguments = (keys, n, *_debt(table, buffer, seen, products))
         backend.launch("optimizer.advance_rows", table.dtype.name, (blocks(n, 8), 1, 1), (32, 8, 1), arguments)
     else:
-        _advance_with_gradient(backend, (table, buffer, seen, products), ids, rows, gains)
+        step = reference.TableStep(table, buffer, seen, products, ids, rows, gains)
+        _launch(backend, table.dtype.name, [], [step], (0,) * len(_OPTIONS))
 
 
-def _advance_with_gradient(
-    backend: Any, arrays: tuple[Any, ...], ids: Array, rows: Array, gains: tuple[float, float]
+def _launch(
+    backend: Any,
+    dtype: str,
+    tensors: Sequence[tuple[Array, Array, Array | None, bool]],
+    tables: Sequence[reference.TableStep],
+    options: tuple[float, ...],
 ) -> None:
-    xp, table = backend.xp, arrays[0]
-    debt, dtype = _debt(*arrays), table.dtype.name
-    keys, width = flat_ids(xp, ids), prod(table.shape[1:])
-    rows = matrix(xp, keys, xp.astype(rows, table.dtype, copy=False), width)
-    keys, order = sorted_keys(xp, keys)
-    n, pieces, numbers = keys.shape[0], blocks(keys.shape[0], PIECE), tuple(map(float, gains))
-    parts = xp.empty((2 * pieces, width), dtype=wide(table))
-    arguments = (keys, order, rows, parts, n, *debt, *numbers)
-    backend.launch("optimizer.advance_runs", dtype, (blocks(n, 8), 1, 1), (32, 8, 1), arguments)
-    if pieces > 1:
-        joined = (keys, parts, n, *debt, *numbers)
-        backend.launch("optimizer.join_advanced", dtype, (pieces - 1, 1, 1), (32, 16, 1), joined)
+    """Step tensors (values, gradient, momentum, whether that is new) and tables, at most as many as a launch takes."""
+    xp, work, count = backend.xp, np.zeros(1, _WORK), 0
+    alive: list[Any] = []  # what the kernel is told the addresses of
+    for k, (table, buffer, seen, products, ids, rows, gains) in enumerate(tables):
+        runs = sorted_runs(backend, ids, xp.astype(rows, table.dtype, copy=False), prod(table.shape[1:]))
+        debt = _debt(table, buffer, seen, products)
+        alive += [runs, debt]
+        count += runs.pieces
+        work["tables"][0, k] = (*(_number(backend, value) for value in (*runs, *debt)), *gains, count)
+    work["tables"]["end"][0, len(tables) :] = count
+    columns: list[list[int]] = [[] for _ in _COLUMNS]
+    for param, grad, buffer, fresh in tensors:
+        grad = dense(xp.astype(grad, param.dtype, copy=False))
+        alive.append(grad)
+        count += blocks(param.size, _CHUNK)
+        for column, value in zip(columns, (param, grad, buffer, param.size, fresh, count)):
+            column.append(_number(backend, value))
+    for name, column in zip(_COLUMNS, columns):
+        work[name][0, : len(column)] = column
+    work["ends"][0, len(tensors) :] = count
+    lr, momentum, dampening, nesterov, weight_decay, maximize = options
+    numbers = (float(lr), float(momentum), float(dampening), int(nesterov), float(weight_decay), int(maximize))
+    backend.launch("optimizer.sgd_step", dtype, (count, 1, 1), BLOCK, (work, *numbers))
+
+
+def _number(backend: Any, value: Any) -> int:
+    """A number itself, an array's address, 0 for none."""
+    return 0 if value is None else value if isinstance(value, int) else backend.address(value)
 
 
 def take_advanced_rows(
@@ -130,6 +156,11 @@ def _all_fit(table: Array, buffer: Array | None) -> bool:
     return _fits(table) and (buffer is None or (_fits(buffer) and buffer.dtype == table.dtype))
 
 
-def _debt(table: Array, buffer: Array | None, seen: Array, products: Array) -> tuple[Any, ...]:
-    """What the kernels know of a table whose rows are behind."""
-    return table, buffer, seen, dense(products), prod(table.shape[1:]), table.shape[0], products.shape[0] - 1
+def _fits(array: Array) -> bool:
+    return supported(array) and bool(array.flags.c_contiguous)
+
+
+def _debt(table: Array, buffer: Array | None, seen: Array | None, products: Array | None) -> _Debt:
+    products = None if products is None else dense(products)
+    steps = 0 if products is None else products.shape[0] - 1
+    return _Debt(table, buffer, seen, products, prod(table.shape[1:]), table.shape[0], steps)

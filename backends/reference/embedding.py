@@ -73,10 +73,10 @@ def sum_rows(backend: Library, ids: Array, rows: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    unique : Array
-        ``(u,)``, the different ids in rising order.
+    ids : Array
+        ``(m,)``, in rising order: here each once. A faster body may repeat them.
     sums : Array
-        ``(u, D)``.
+        ``(m, D)``: one entry of each id has its sum, others are zero.
     """
     xp = backend.xp
     keys = _flat_int64(xp, ids)
@@ -162,7 +162,7 @@ def embedding_bag_backward(
     Returns
     -------
     gweight : tuple of Array or None
-        ``(ids (u,), rows (u, D))`` with unique ids.
+        ``(ids (m,), rows (m, D))``; ids may repeat, though here they do not.
     gper_sample_weights : Array or None
         ``(n,)``.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backends.reference import embedding
 
@@ -17,11 +17,31 @@ _PIECE = 1 << 16
 """Elements worked on at a time, so that temporaries stay in a core's cache."""
 
 
+class TableStep(NamedTuple):
+    """A step on some rows of a table: the arguments of :func:`advance_rows`, or None for `seen` where no row is behind."""
+
+    table: Array
+    buffer: Array | None
+    seen: Array | None
+    products: Array | None
+    ids: Array
+    rows: Array
+    gains: tuple[float, float]
+
+    def take(self, backend: Any) -> None:
+        """Step this table alone."""
+        if self.seen is None:
+            backend.add_rows(self.table, self.ids, self.rows, self.gains[0])
+        else:
+            backend.advance_rows(*self)
+
+
 def sgd_step(
     backend: Library,
     params: Sequence[Array],
     grads: Sequence[Array],
     buffers: Sequence[Array | None],
+    tables: Sequence[TableStep] = (),
     *,
     lr: float,
     momentum: float,
@@ -30,7 +50,7 @@ def sgd_step(
     weight_decay: float,
     maximize: bool,
 ) -> list[Array | None]:
-    """One step of stochastic gradient descent on each array of ``params``, which are changed in place.
+    """One step of stochastic gradient descent on each array of ``params``, and on rows of ``tables``, in place.
 
     Parameters
     ----------
@@ -38,6 +58,8 @@ def sgd_step(
         Values and their gradients, in pairs of equal shape.
     buffers : sequence of Array or None
         Momentum buffers, changed in place; None before the first step.
+    tables : sequence of TableStep
+        What else is to be stepped; each says itself what becomes of its rows, whatever the options are.
 
     Returns
     -------
@@ -59,6 +81,8 @@ def sgd_step(
             grad = grad + momentum * buffer if nesterov else buffer
         param -= lr * grad
         after.append(buffer)
+    for step in tables:
+        step.take(backend)
     return after
 
 

@@ -26,29 +26,30 @@ class RowSparse:
         Shape of the whole gradient.
     """
 
-    __slots__ = ("_unique", "backend", "ids", "rows", "shape")
+    __slots__ = ("_summed", "backend", "ids", "rows", "shape")
 
-    def __init__(self, backend: Backend, ids: Array, rows: Array, shape: tuple[int, ...], *, unique: bool = False):
+    def __init__(self, backend: Backend, ids: Array, rows: Array, shape: tuple[int, ...], *, summed: bool = False):
         self.backend = backend
         self.ids = ids
         self.rows = rows
         self.shape = shape
-        self._unique = unique
+        self._summed = summed
 
     @property
     def saves_work(self) -> bool:
-        """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper.
+        """Whether it names fewer rows than there are; otherwise the dense gradient is cheaper."""
+        return bool(prod(self.ids.shape) < self.shape[0])
 
-        While a step is captured it does not: the number of different rows must not reach the host.
+    def summed(self) -> RowSparse:
+        """The same gradient with flat ids in rising order, of which one has the whole gradient of its row.
+
+        Other entries for the row are zero, where there are any: a GPU leaves them, since the host would have to wait to
+        learn how many different rows there are. Computed once and kept.
         """
-        return bool(prod(self.ids.shape) < self.shape[0]) and not self.backend.capturing()
-
-    def coalesce(self) -> RowSparse:
-        """The same gradient with 1-d ids that name each row once, in rising order; computed once and kept."""
-        if not self._unique:
+        if not self._summed:
             ids, rows = self.backend.sum_rows(self.ids, self._matrix())
             self.ids, self.rows = ids, self.backend.xp.reshape(rows, (ids.shape[0], *self.shape[1:]))
-            self._unique = True
+            self._summed = True
         return self
 
     def dense(self) -> Array:
@@ -58,7 +59,7 @@ class RowSparse:
 
     def times(self, factor: float) -> RowSparse:
         """The same rows, each multiplied by a number."""
-        return RowSparse(self.backend, self.ids, self.rows * factor, self.shape, unique=self._unique)
+        return RowSparse(self.backend, self.ids, self.rows * factor, self.shape, summed=self._summed)
 
     def _matrix(self) -> Array:
         """The rows with one axis for what lies in a row."""

@@ -55,7 +55,7 @@ def _backward(
         rows = xp.broadcast_to(rows, (g.shape[0], length, g.shape[1]))
         return RowSparse(backend, xp.reshape(ids, rows.shape[:2]), rows, tuple(shape)), None, None, None
     some, factors = backend.embedding_bag_backward(kept, g, (needs[0], needs[3]))
-    table = None if some is None else RowSparse(backend, *some, tuple(shape), unique=True)
+    table = None if some is None else RowSparse(backend, *some, tuple(shape))
     return table, None, None, factors
 
 

@@ -84,16 +84,17 @@ class Adagrad(Elementwise):
     def _step(self, group: Group, p: Any, state: State) -> None:
         g = p._grad
         if type(g) is RowSparse and g.saves_work and not group["weight_decay"]:
-            self._step_rows(group, p, state, g.coalesce())
+            self._step_rows(group, p, state, g.summed())
         else:
             super()._step(group, p, state)
 
     def _step_rows(self, group: Group, p: Any, state: State, g: RowSparse) -> None:
-        xp, tables = p.backend.xp, (p.data, state["sum"].data)
-        value, total = (xp.take(table, g.ids, axis=0) for table in tables)
-        self._move(group, xp, state["step"], value, -g.rows if group["maximize"] else g.rows, {"sum": total})
-        for table, rows in zip(tables, (value, total)):
-            xp.assign(table, g.ids, rows)
+        """As :meth:`_move`, by additions alone, which entries with a zero gradient may repeat."""
+        backend, total = p.backend, state["sum"].data
+        backend.add_rows(total, g.ids, g.rows * g.rows, 1.0)
+        scale = backend.xp.sqrt(backend.take_rows(total, g.ids))
+        scale += group["eps"]
+        backend.add_rows(p.data, g.ids, g.rows / scale, _rate(group, state["step"]) * (1 if group["maximize"] else -1))
 
     def _move(self, group: Group, xp: Any, step: int, value: Array, g: Array, kept: dict[str, Array]) -> None:
         g, total = decayed(group, value, g), kept["sum"]
@@ -101,5 +102,9 @@ class Adagrad(Elementwise):
         scale = xp.sqrt(total)
         scale += group["eps"]
         change = g / scale
-        change *= group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        change *= _rate(group, step)
         value -= change
+
+
+def _rate(group: Group, step: int) -> float:
+    return group["lr"] / (1 + (step - 1) * group["lr_decay"])  # type: ignore[no-any-return]

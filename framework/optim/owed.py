@@ -54,32 +54,17 @@ class RowDebt:
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
 
-    def step(self, without_gradient: Matrix, gains: tuple[float, float], ids: Array, g: Array) -> None:
-        """Make one step with a gradient on the rows ``ids``, and owe it to all others.
-
-        Parameters
-        ----------
-        without_gradient : 2 x 2
-            What the step does to a row (w, b) whose gradient is zero.
-        gains : tuple of float
-            What it adds to w and to b, as multiples of the gradient.
-        ids, g : integers (...), (..., ...) array
-            Row numbers, and the rows of the gradient; repeated ones add up.
-        """
-        self._owe(without_gradient)
-        self.backend.advance_rows(*self._arrays(), ids, g, gains)
+    def owe(self, step: Matrix) -> None:
+        """Owe one more step to every row: what it does to a row (w, b) whose gradient is zero."""
         if self._now == CAPACITY:
             self.settle()
-
-    def _owe(self, step: Matrix) -> None:
-        """Owe one more step to every row."""
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
         self._now += 1
         self._products[:, self._now] = np.eye(2)
         self._on_device = None
 
-    def _arrays(self) -> tuple[Array, Array | None, Array, Array]:
+    def arrays(self) -> tuple[Array, Array | None, Array, Array]:
         """What the kernels want to know: table, momentum, steps seen, and the products from these to now."""
         if self._on_device is None:
             products = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
@@ -89,18 +74,18 @@ class RowDebt:
     def pay_rows(self, ids: Array) -> None:
         """Bring the rows ``ids`` (integers of any shape, repeated or not) up to date."""
         if self._now:
-            self.backend.advance_rows(*self._arrays(), ids, None, (0.0, 0.0))
+            self.backend.advance_rows(*self.arrays(), ids, None, (0.0, 0.0))
 
     def read_rows(self, ids: Array) -> Array:
         """The rows ``ids`` as they are now, of shape ``ids.shape + array.shape[1:]``; the table stays behind."""
         if not self._now:
             return self.backend.take_rows(self.array, ids)
-        return self.backend.take_advanced_rows(*self._arrays(), ids)
+        return self.backend.take_advanced_rows(*self.arrays(), ids)
 
     def settle(self) -> None:
         """Bring all rows up to date and forget the past."""
         if self._now:
-            self.backend.advance_rows(*self._arrays(), None, None, (0.0, 0.0))
+            self.backend.advance_rows(*self.arrays(), None, None, (0.0, 0.0))
             self._seen = self.backend.xp.zeros_like(self._seen)
             self._now = 0
             self._products[:, 0] = np.eye(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from backends import TableStep
 from framework.autograd.graph import make_tensor
 from framework.autograd.rows import RowSparse
 from framework.autograd.versions import note_write
@@ -84,39 +85,46 @@ class SGD(Optimizer):
             )
 
     def _update(self, group: Group, params: list[Any]) -> None:
-        dense = []
-        for p in params:
-            if type(p._grad) is RowSparse and p._grad.saves_work:
-                self._update_rows(group, p, p._grad)
-            else:
-                dense.append(p)
-        for backend in {p.backend for p in dense}:
-            self._update_dense(group, backend, [p for p in dense if p.backend is backend])
+        for backend in {p.backend for p in params}:
+            dense: list[Any] = []
+            tables: list[Any] = []
+            for p in params:
+                if p.backend is backend:
+                    (tables if self._steps_rows(group, p) else dense).append(p)
+            self._update_on(backend, group, dense, tables)
 
-    def _update_dense(self, group: Group, backend: Any, params: list[Any]) -> None:
+    def _steps_rows(self, group: Group, p: Any) -> bool:
+        """Whether to step only the rows that have a gradient."""
+        if type(p._grad) is not RowSparse or not p._grad.saves_work:
+            return False
+        # What other rows are owed would be another matter each time a captured step is repeated.
+        return not (p.backend.capturing() and (group["momentum"] or group["weight_decay"]))
+
+    def _update_on(self, backend: Any, group: Group, params: list[Any], tables: list[Any]) -> None:
         momentum = group["momentum"]
         buffers = [self.state[p]["momentum_buffer"].data if p in self.state else None for p in params]
-        data = [p.data for p in params]
+        data, grads = [p.data for p in params], [p.grad.data for p in params]
+        steps = [self._row_step(group, p, p._grad) for p in tables]
         options = {name: group[name] for name in self.defaults}
-        buffers = backend.sgd_step(data, [p.grad.data for p in params], buffers, **options)
+        buffers = backend.sgd_step(data, grads, buffers, steps, **options)
         for p, array, buffer in zip(params, data, buffers):
             note_write(backend, array, by_optimizer=True)
             if momentum and p not in self.state:
                 self.state[p] = {"momentum_buffer": make_tensor(backend, buffer)}
+        for step in steps:
+            note_write(backend, step.table, by_optimizer=True)
 
-    def _update_rows(self, group: Group, p: Any, g: RowSparse) -> None:
+    def _row_step(self, group: Group, p: Any, g: RowSparse) -> TableStep:
         """A step on the rows that have a gradient; the others will owe it."""
+        first = bool(group["momentum"]) and p not in self.state
+        gains = _gains(group, first)
         if not (group["momentum"] or group["weight_decay"]):
-            table = p.data
-            p.backend.add_rows(table, g.ids, g.rows, group["lr"] if group["maximize"] else -group["lr"])
-        else:
-            first = bool(group["momentum"]) and p not in self.state
-            debt = self._debt_of(group, p)
-            debt.step(_without_gradient(group, first), _gains(group, first), g.ids, g.rows)
-            if p._owed is None:
-                debt.defer(p)
-            table = debt.array
-        note_write(p.backend, table, by_optimizer=True)
+            return TableStep(p.data, None, None, None, g.ids, g.rows, gains)
+        debt = self._debt_of(group, p)
+        debt.owe(_without_gradient(group, first))
+        if p._owed is None:
+            debt.defer(p)
+        return TableStep(*debt.arrays(), g.ids, g.rows, gains)
 
     def _debt_of(self, group: Group, p: Any) -> RowDebt:
         """The debt of a parameter: the one it has, or a new one where its table or its momentum is another."""

@@ -28,7 +28,8 @@ HEADER = Path(__file__).with_name("emulator.h")
 CACHE = Path(tempfile.gettempdir()) / f"framework-emulated-{os.getuid()}"
 GUARD = 64
 COMPILER = shutil.which("g++")
-FLAGS = ("-std=c++17", "-O1", "-g0", "-fPIC", "-shared", "-pthread", "-w", "-ffp-contract=off")
+# Without unique symbols, since the same name of two number types is another thing.
+FLAGS = ("-std=c++17", "-O1", "-g0", "-fPIC", "-fno-gnu-unique", "-shared", "-pthread", "-w", "-ffp-contract=off")
 
 
 def kernel_names(text):

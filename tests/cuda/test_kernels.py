@@ -10,10 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from backends import TableStep
 from backends._cupy import optimizer as owed_rows
 from backends._cupy import recurrent as fast
 from backends._numpy import random as numpy_random
 from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
+from tests.backends.test_embedding_kernels import each_id_once
 from tests.backends.test_optimizer_kernels import Owed
 from tests.backends.test_recurrent_kernels import CELLS, SHAPES, Case
 from tests.cuda.emulation import EmulatedBackend
@@ -84,15 +86,27 @@ def test_sums_of_rows(gpu, case, dtype):
     size, n, width, seed = case
     ids = (size * rng(seed).random(n) ** 3).astype(np.int64)
     rows = rng(seed).standard_normal((n, width)).astype(dtype)
-    same(gpu.sum_rows(ids, rows), embedding.sum_rows(REFERENCE, ids, rows), dtype)
+    same(each_id_once(*gpu.sum_rows(ids, rows)), embedding.sum_rows(REFERENCE, ids, rows), dtype)
     same(gpu.scatter_rows(ids, rows, size), embedding.scatter_rows(REFERENCE, ids, rows, size), dtype)
 
 
-@pytest.mark.parametrize("counts", [[64], [65], [128], [129, 1], [1, 63, 64, 1], [30, 200, 3, 500], [1000]])
+PIECES = [[32], [33], [64], [65, 1], [1, 31, 32, 1], [31, 3, 31], [30, 200, 3, 500], [20, 40, 4, 900, 7], [1000]]
+
+
+@pytest.mark.parametrize("counts", PIECES, ids=str)
 def test_runs_across_pieces(gpu, counts):
-    ids = rng().permutation(np.repeat(np.arange(len(counts)) * 7, counts))
+    ids = rng().permutation(np.repeat(np.arange(len(counts)) * 7, counts)).astype(np.int32)
     rows = rng(1).standard_normal((len(ids), 5))
-    same(gpu.sum_rows(ids.astype(np.int32), rows), embedding.sum_rows(REFERENCE, ids.astype(np.int32), rows), "float64")
+    found = gpu.sum_rows(ids, rows)
+    assert found[0].dtype == np.int32
+    same(each_id_once(*found), embedding.sum_rows(REFERENCE, ids, rows), "float64")
+
+
+def test_sums_at_ids_outside_stay_inside(gpu):
+    ids, rows = np.array([-3, 2, 9, 2**40, -1, *[2**41] * 70]), np.ones((75, 3))
+    gpu.scatter_rows(ids, rows, 5)
+    gpu.sum_rows(ids, rows)
+    gpu.add_rows(np.ones((5, 3)), ids, rows, 2.0)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -103,16 +117,6 @@ def test_sums_are_the_same_each_time(gpu, dtype):
     other.launch.falling = not gpu.launch.falling
     for a, b in zip(first, other.sum_rows(ids, rows)):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_atomic_sums_in_a_captured_step(gpu, dtype, monkeypatch):
-    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
-    ids, rows = rng().integers(0, 20, 100), rng(1).standard_normal((100, 33)).astype(dtype)
-    same(gpu.scatter_rows(ids, rows, 21), embedding.scatter_rows(REFERENCE, ids, rows, 21), dtype)
-    assert gpu.launch.log[-1] == "embedding.add_rows_atomic"
-    with pytest.raises(RuntimeError, match="sum_rows: a captured step cannot bring the number of different rows"):
-        gpu.sum_rows(ids, rows)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -160,8 +164,11 @@ def test_bags(gpu, case, dtype):
     same(out, expected, dtype)
     g, needs = draw.standard_normal(out.shape).astype(dtype), (True, factors is not None)
     for _ in range(2):
-        actual = gpu.embedding_bag_backward(saved, g, needs)
-        same(actual, embedding.embedding_bag_backward(REFERENCE, kept, g, needs), dtype)
+        (touched, rows), gfactors = gpu.embedding_bag_backward(saved, g, needs)
+        (unique, sums), expected = embedding.embedding_bag_backward(REFERENCE, kept, g, needs)
+        assert touched.dtype == ids.dtype
+        same(gpu.scatter_rows(touched, rows, 6), embedding.scatter_rows(REFERENCE, unique, sums, 6), dtype)
+        same(gfactors, expected, dtype)
     assert gpu.embedding_bag_backward(saved, g, (False, False)) == (None, None)
 
 
@@ -239,6 +246,7 @@ OPTIONS = [
     {"momentum": 0.9, "nesterov": True, "maximize": True},
     {"weight_decay": 0.1, "maximize": True},
 ]
+SGD_OPTIONS = ("lr", "momentum", "dampening", "nesterov", "weight_decay", "maximize")
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -281,12 +289,65 @@ def test_sgd_of_mixed_types_and_layouts(gpu):
         same(a, b, "float32" if a.dtype == np.float32 else "float64")
 
 
-def test_sgd_is_one_launch(gpu):
+def table_steps(backend, dtype, seed=0):
+    """Steps on rows of tables: some whose rows are behind, some not, some without a gradient, repeated ids, any row."""
+    steps = []
+    for k, (row, n) in enumerate([((3,), 5), ((33,), 300), ((), 70), ((2, 5), 0), ((4,), 64), ((0,), 3), ((5,), 33)]):
+        owed = Owed(Emulated(backend), (20, *row), dtype, momentum=k % 3 != 2, seed=seed + k)
+        table, buffer, seen, products = owed.on_device()
+        if k % 2:
+            buffer = seen = products = None
+        ids = (20 * owed.random.random(n) ** 3).astype(np.int32)
+        rows = owed.random.standard_normal((n, *row)).astype(dtype)
+        steps.append(TableStep(table, buffer, seen, products, ids, rows, (-0.25, 0.75 * (k % 2 == 0))))
+    return steps
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sgd_of_tensors_and_tables_together(gpu, options, dtype):
+    options = dict.fromkeys(SGD_OPTIONS, 0) | {"lr": 0.1} | options
+    ours, theirs = ([rng(i).standard_normal(i * i).astype(dtype) for i in (3, 50, 1, 0)] for _ in range(2))
+    grads = [rng(9).standard_normal(p.shape).astype(dtype) for p in ours]
+    tables, others = (table_steps(backend, np.dtype(dtype).type) for backend in (gpu, REFERENCE))
     gpu.launch.log.clear()
-    parameters = [np.ones(5, np.float32) for _ in range(90)]
-    options = {"lr": 0.1, "momentum": 0, "dampening": 0, "nesterov": False, "weight_decay": 0, "maximize": False}
-    gpu.sgd_step(parameters, parameters, [None] * 90, **options)
+    buffers = gpu.sgd_step(ours, grads, [None] * 4, tables[:6], **options)
     assert gpu.launch.log == ["optimizer.sgd_step"]
+    gpu.sgd_step([], [], [], tables[6:], **options)
+    other = optimizer.sgd_step(REFERENCE, theirs, grads, [None] * 4, **options)
+    for step in others:
+        if step.seen is None:
+            embedding.add_rows(REFERENCE, step.table, step.ids, step.rows, step.gains[0])
+        else:
+            optimizer.advance_rows(REFERENCE, *step)
+    for a, b in zip([*ours, *buffers], [*theirs, *other], strict=True):
+        same(a, b, dtype)
+    for step, expected in zip(tables, others, strict=True):
+        for name in ("table", "buffer", "seen", "products"):
+            a, b = getattr(step, name), getattr(expected, name)
+            assert (a is None) == (b is None)
+            if a is not None:
+                same(a, b, dtype)
+
+
+@pytest.mark.parametrize(("tensors", "tables", "launches"), [(80, 6, 1), (81, 1, 2), (3, 7, 2), (0, 1, 1), (0, 0, 0)])
+def test_sgd_takes_few_launches(gpu, tensors, tables, launches):
+    gpu.launch.log.clear()
+    parameters = [np.ones(5, np.float32) for _ in range(tensors)]
+    steps = [
+        TableStep(np.ones((9, 2), np.float32), None, None, None, np.arange(9), np.ones((9, 2), np.float32), (0.5, 0.0))
+        for _ in range(tables)
+    ]
+    gpu.sgd_step(parameters, parameters, [None] * tensors, steps, **dict.fromkeys(SGD_OPTIONS, 0) | {"lr": 0.5})
+    assert gpu.launch.log == ["optimizer.sgd_step"] * launches
+    assert all((p == 0.5).all() for p in parameters)
+    assert all((step.table == 1.5).all() for step in steps)
+
+
+def test_sgd_of_tables_that_no_kernel_knows(gpu):
+    step = TableStep(np.ones((3, 2), complex), None, None, None, np.array([1, 1]), np.ones((2, 2), complex), (0.5, 0.0))
+    gpu.sgd_step([], [], [], [step], **dict.fromkeys(SGD_OPTIONS, 0))
+    np.testing.assert_array_equal(step.table, [[1, 1], [2, 2], [1, 1]])
 
 
 # ------------------------------------------------------------------ rows that are owed steps
@@ -359,7 +420,7 @@ def test_a_sparse_step_with_momentum_takes_few_launches(gpu):
     gpu.launch.log.clear()
     owed = Owed(Emulated(gpu), (50, 3))
     gpu.advance_rows(*owed.on_device(), np.arange(40), np.ones((40, 3)), (1.0, 1.0))
-    assert gpu.launch.log == ["optimizer.advance_runs"]
+    assert gpu.launch.log == ["optimizer.sgd_step"]
 
 
 # ------------------------------------------------------------------ random numbers
@@ -573,13 +634,17 @@ def test_plans_fit_the_chip():
 
 
 def test_constants_are_those_of_the_sources():
-    from backends._cupy import compiler, embedding, optimizer
+    from backends._cupy import compiler, optimizer, sorting
     from backends._cupy import random as draws
 
     assert f"ROWS = {fast._ROWS}, CHUNK = {fast._CHUNK};" in compiler.source("recurrent")
     assert f"__launch_bounds__({fast._MOST_THREADS})" in compiler.source("recurrent")
-    assert f"PIECE = {embedding.PIECE};" in compiler.source("embedding")
-    assert f"TENSORS = {optimizer._TENSORS};" in compiler.source("optimizer")
+    assert f"PIECE = {sorting.PIECE};" in compiler.source("embedding")
+    assert (32, *sorting.BLOCK[1:]) == sorting.BLOCK
+    assert f"WARPS = {sorting.BLOCK[1]};" in compiler.source("embedding")
+    assert f"TENSORS = {optimizer._TENSORS}, TABLES = {optimizer._TABLES};" in compiler.source("optimizer")
+    assert f"CHUNK = {optimizer._CHUNK};" in compiler.source("optimizer")
+    assert optimizer._WORK.itemsize + 6 * 8 <= 4096  # what a launch's arguments may take
     assert f"THREADS = {draws._THREADS}, WORDS = 4 * THREADS;" in compiler.source("random")
     assert inspect.getsource(fast.rnn_forward)
 

@@ -35,22 +35,15 @@ TAKE_ROWS(16, Bytes16)
 
 // ---------------------------------------------------------------- sums of rows with equal keys
 //
-// See runs.cuh. A run's sum goes to row target[i] of out, which has `size` rows, and its key to the same place of
-// `unique` if given. With a factor that is not zero the sums times the factor are added to what `out` holds.
+// See runs.cuh. A run's sum goes to the row of out (size, width) that its key names, or, if `in_place`, to that of one of
+// its entries. With a factor that is not zero the sums times the factor are added to what `out` holds.
 struct Sums {
   const i64* keys;
-  const i64* target;
   T* out;
-  i64* unique;
   i64 width;
   i64 size;
   double factor;
-
-  __device__ i64 place(i64 entry) const { return clamp(target[entry], size); }
-
-  __device__ void open(i64 entry) const {
-    if (unique) unique[place(entry)] = keys[entry];
-  }
+  i64 in_place;
 
   struct Row {
     T* to;
@@ -62,40 +55,25 @@ struct Sums {
     __device__ void close() const {}
   };
 
-  __device__ Row row(i64 entry) const { return {out + place(entry) * width, factor}; }
+  __device__ Row row(i64 entry) const { return {out + (in_place ? entry : clamp(keys[entry], size)) * width, factor}; }
 };
 
-extern "C" __global__ void sum_runs(const i64* keys, const i64* order, const i64* target, const i64* source,
-                                    const A* factors, const i64* winners, const T* rows, T* out, i64* unique, A* parts,
-                                    i64 n, i64 width, i64 size, double factor) {
-  Entries entries = {keys, order, source, factors, winners, rows, n, width};
-  sum_pieces(entries, Sums{keys, target, out, unique, width, size, factor}, parts);
-}
-
-extern "C" __global__ void join_runs(const i64* keys, const i64* target, const A* parts, T* out, i64 n, i64 width,
-                                     i64 size, double factor) {
-  join_pieces(keys, parts, n, width, Sums{keys, target, out, nullptr, width, size, factor});
-}
-
-// ids (n,), factor * rows (n, width) added to out (size, width) in whichever order the threads come.
-extern "C" __global__ void add_rows_atomic(const i64* ids, const T* rows, A* out, i64 n, i64 width, i64 size,
-                                           double factor) {
-  i64 stride = static_cast<i64>(gridDim.x) * blockDim.y;
-  for (i64 row = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y; row < n; row += stride) {
-    A* to = out + clamp(ids[row], size) * width;
-    for (i64 column = threadIdx.x; column < width; column += blockDim.x)
-      atomicAdd(to + column, static_cast<A>(factor) * get(rows + row * width + column));
-  }
+// One block a piece.
+extern "C" __global__ void __launch_bounds__(32 * WARPS) sum_runs(const i64* keys, const i64* order, const T* rows,
+                                                                  A* parts, int* arrived, T* out, i64 n, i64 width,
+                                                                  i64 size, double factor, i64 in_place) {
+  sum_piece(Runs{keys, order, rows, parts, arrived, n, width}, blockIdx.x, Sums{keys, out, width, size, factor, in_place});
 }
 
 // ---------------------------------------------------------------- bags
 //
-// Bag b is ids[offsets[b]] to ids[offsets[b + 1]], the last one ends at n. Entries equal to `padding` do not count.
+// Bag b is ids[offsets[b]] to ids[offsets[b + 1]], the last one ends at n. Entries equal to `padding` do not count. Offsets
+// that are wrong, which the host learns later, must not lead outside.
 
 const i64 MEAN = 1, MAX = 2;
 
-__device__ inline i64 end_of_bag(const i64* offsets, i64 bag, i64 bags, i64 n) {
-  return bag + 1 < bags ? offsets[bag + 1] : n;
+__device__ inline i64 start_of_bag(const i64* offsets, i64 bag, i64 bags, i64 n) {
+  return bag < bags ? clamp(offsets[bag], n + 1) : n;
 }
 
 // weight (size, width) -> out (bags, width) and, for maxima, winners (bags, width): the entry, or -1 in an empty bag.
@@ -104,7 +82,7 @@ extern "C" __global__ void embedding_bag(const T* weight, const i64* ids, const 
                                          i64* winners, i64 n, i64 bags, i64 width, i64 size, i64 padding, i64 mode) {
   i64 bag = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (bag >= bags) return;
-  i64 begin = offsets[bag], end = end_of_bag(offsets, bag, bags, n);
+  i64 begin = start_of_bag(offsets, bag, bags, n), end = start_of_bag(offsets, bag + 1, bags, n);
   for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
     A result = 0;
     i64 count = 0, winner = -1;
@@ -125,21 +103,34 @@ extern "C" __global__ void embedding_bag(const T* weight, const i64* ids, const 
   }
 }
 
-// For each entry its bag, its key (the id, or -1 where it does not count) and its share of the bag. One warp a bag.
-extern "C" __global__ void bag_entries(const i64* ids, const i64* offsets, i64* bag_of, i64* keys, A* shares, i64 n,
-                                       i64 bags, i64 padding, i64 mode) {
+// For each entry its bag, and its share of it: zero where it does not count. One warp a bag.
+extern "C" __global__ void bag_entries(const i64* ids, const i64* offsets, i64* bag_of, A* shares, i64 n, i64 bags,
+                                       i64 padding, i64 mode) {
   i64 bag = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (bag >= bags) return;
-  i64 begin = offsets[bag], end = end_of_bag(offsets, bag, bags, n);
+  i64 begin = start_of_bag(offsets, bag, bags, n), end = start_of_bag(offsets, bag + 1, bags, n);
   A count = 0;
   for (i64 entry = begin + threadIdx.x; entry < end; entry += 32) count += ids[entry] != padding;
   count = over_warp<Sum>(count);
   A share = mode == MEAN ? 1 / (count > 0 ? count : A(1)) : A(1);
   for (i64 entry = begin + threadIdx.x; entry < end; entry += 32) {
-    bool counts = ids[entry] != padding;
     bag_of[entry] = bag;
-    keys[entry] = counts ? ids[entry] : -1;
-    shares[entry] = counts ? share : A(0);
+    shares[entry] = ids[entry] != padding ? share : A(0);
+  }
+}
+
+// rows (n, width): the gradient of each entry's row, from its bag's g (bags, width). factors (n,) or null; winners
+// (bags, width) for maxima, else null. Threads (x: columns, y: entries).
+extern "C" __global__ void bag_rows_backward(const i64* bag_of, const A* shares, const T* factors, const i64* winners,
+                                             const T* g, T* rows, i64 n, i64 width) {
+  i64 entry = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (entry >= n) return;
+  A share = shares[entry];
+  for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
+    i64 place = bag_of[entry] * width + column;
+    bool counts = winners ? winners[place] == entry : share != 0;
+    A factor = factors ? share * get(factors + entry) : share;
+    put(rows + entry * width + column, counts ? factor * get(g + place) : A(0));
   }
 }
 

@@ -1,36 +1,4 @@
-// Stochastic gradient descent on many parameters in one launch.
-
-const int TENSORS = 96;
-
-// Passed by value, so that no table has to be copied to the device first.
-struct Tensors {
-  T* params[TENSORS];
-  const T* grads[TENSORS];
-  T* buffers[TENSORS];
-  i64 sizes[TENSORS];
-  i64 fresh[TENSORS];
-};
-
-// Block (x: part of a tensor, y: tensor). buffers are null without momentum; a fresh one is filled with the gradient.
-extern "C" __global__ void sgd_step(const Tensors tensors, double lr, double momentum, double dampening, i64 nesterov,
-                                    double weight_decay, i64 maximize) {
-  int k = blockIdx.y;
-  T* param = tensors.params[k];
-  T* buffer = tensors.buffers[k];
-  i64 stride = static_cast<i64>(gridDim.x) * blockDim.x;
-  for (i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x; i < tensors.sizes[k]; i += stride) {
-    A grad = get(tensors.grads[k] + i), value = get(param + i);
-    if (maximize) grad = -grad;
-    if (weight_decay != 0) grad += static_cast<A>(weight_decay) * value;
-    if (buffer) {
-      A velocity = grad;
-      if (!tensors.fresh[k]) velocity = get(buffer + i) * static_cast<A>(momentum) + static_cast<A>(1 - dampening) * grad;
-      put(buffer + i, velocity);
-      grad = nesterov ? grad + static_cast<A>(momentum) * velocity : velocity;
-    }
-    put(param + i, value - static_cast<A>(lr) * grad);
-  }
-}
+// Stochastic gradient descent on many parameters in one launch: whole tensors, and rows of tables.
 
 // ---------------------------------------------------------------- rows that are owed steps
 //
@@ -69,7 +37,8 @@ struct Debt {
 #define DEBT T *table, T *buffer, int *seen, const T *products, i64 width, i64 size, i64 steps
 #define THE_DEBT {table, buffer, seen, products, width, size, steps}
 
-// A goal of runs.cuh: the row that a key names catches up, and the sum of its gradients is added.
+// A goal of runs.cuh: the row that a key names catches up, if the table is one whose rows are behind (`seen` is not null),
+// and the sum of its gradients is added.
 struct Step {
   Debt debt;
   const i64* keys;
@@ -89,27 +58,91 @@ struct Step {
       put(debt.table + place, w + w_gain * total);
       if (debt.buffer) put(debt.buffer + place, b + b_gain * total);
     }
-    __device__ void close() const { debt.seen[id] = static_cast<int>(debt.steps); }
+    __device__ void close() const {
+      if (debt.seen) debt.seen[id] = static_cast<int>(debt.steps);
+    }
   };
 
-  __device__ void open(i64 entry) const {}
   __device__ Row row(i64 entry) const {
     i64 id = clamp(keys[entry], debt.size);
-    return {debt, debt.factors(debt.seen[id]), id, static_cast<A>(w_gain), static_cast<A>(b_gain)};
+    Debt::Factors factors = debt.seen ? debt.factors(debt.seen[id]) : Debt::Factors{false, 1, 0, 0, 1};
+    return {debt, factors, id, static_cast<A>(w_gain), static_cast<A>(b_gain)};
   }
 };
 
-extern "C" __global__ void advance_runs(const i64* keys, const i64* order, const T* rows, A* parts, i64 n, DEBT,
-                                        double w_gain, double b_gain) {
-  Debt debt = THE_DEBT;
-  sum_pieces(Entries{keys, order, nullptr, nullptr, nullptr, rows, n, width}, Step{debt, keys, w_gain, b_gain}, parts);
+// ---------------------------------------------------------------- a step
+const int TENSORS = 80, TABLES = 6;
+const i64 CHUNK = 2048;
+
+// Rows (n, width) with a gradient, sorted by the row of the table that they belong to.
+struct Table {
+  Runs runs;
+  Debt debt;
+  double w_gain;
+  double b_gain;
+  i64 end;
+};
+
+// What there is to do, in blocks: first a piece of a table's rows each, then a chunk of a tensor each. `end` and `ends` say
+// how many blocks there are up to and with a table or tensor. Passed by value, so that nothing has to be copied to the device.
+struct Work {
+  Table tables[TABLES];
+  T* params[TENSORS];
+  const T* grads[TENSORS];
+  T* buffers[TENSORS];  // null without momentum
+  i64 sizes[TENSORS];
+  int fresh[TENSORS];  // whether the buffer is to be filled with the gradient
+  int ends[TENSORS];
+};
+
+struct Options {
+  double lr, momentum, dampening;
+  bool nesterov;
+  double weight_decay;
+  bool maximize;
+};
+
+__device__ inline void step_chunk(const Work& work, int k, i64 chunk, const Options& options) {
+  T* param = work.params[k];
+  T* buffer = work.buffers[k];
+  i64 limit = (chunk + 1) * CHUNK < work.sizes[k] ? (chunk + 1) * CHUNK : work.sizes[k];
+  for (i64 i = chunk * CHUNK + threadIdx.y * 32 + threadIdx.x; i < limit; i += 32 * WARPS) {
+    A grad = get(work.grads[k] + i), value = get(param + i);
+    if (options.maximize) grad = -grad;
+    if (options.weight_decay != 0) grad += static_cast<A>(options.weight_decay) * value;
+    if (buffer) {
+      A momentum = static_cast<A>(options.momentum), velocity = grad;
+      if (!work.fresh[k]) velocity = get(buffer + i) * momentum + static_cast<A>(1 - options.dampening) * grad;
+      put(buffer + i, velocity);
+      grad = options.nesterov ? grad + momentum * velocity : velocity;
+    }
+    put(param + i, value - static_cast<A>(options.lr) * grad);
+  }
 }
 
-extern "C" __global__ void join_advanced(const i64* keys, const A* parts, i64 n, DEBT, double w_gain, double b_gain) {
-  Debt debt = THE_DEBT;
-  join_pieces(keys, parts, n, width, Step{debt, keys, w_gain, b_gain});
+// Threads (32, WARPS).
+extern "C" __global__ void __launch_bounds__(32 * WARPS) sgd_step(const Work work, double lr, double momentum,
+                                                                  double dampening, i64 nesterov, double weight_decay,
+                                                                  i64 maximize) {
+  i64 block = blockIdx.x;
+  for (int k = 0; k < TABLES; ++k) {
+    if (block >= work.tables[k].end) continue;
+    Table table = work.tables[k];
+    i64 begin = k ? work.tables[k - 1].end : 0;
+    sum_piece(table.runs, block - begin, Step{table.debt, table.runs.keys, table.w_gain, table.b_gain});
+    return;
+  }
+  int low = 0, high = TENSORS - 1;
+  while (low < high) {
+    int middle = (low + high) / 2;
+    if (block < work.ends[middle]) high = middle;
+    else low = middle + 1;
+  }
+  i64 begin = low ? work.ends[low - 1] : work.tables[TABLES - 1].end;
+  step_chunk(work, low, block - begin, Options{lr, momentum, dampening, nesterov != 0, weight_decay, maximize != 0});
 }
 
+// ---------------------------------------------------------------- rows that catch up without a gradient
 // The rows ids (n,) catch up, or all if ids is null, in whichever order and however often they are named: the first
 // warp to come to a row does it. One warp an entry: threads (32 columns at a time, y: entries).
 extern "C" __global__ void advance_rows(const i64* ids, i64 n, DEBT) {

@@ -117,4 +117,4 @@ def _with_grad(parameters: Any) -> list[Any]:
 def _values(p: Any) -> Any:
     """The gradient's values, sharing its memory: all of them, or the rows that are not zero."""
     g = p._grad
-    return make_tensor(p.backend, g.coalesce().rows) if type(g) is RowSparse else g.detach()
+    return make_tensor(p.backend, g.summed().rows) if type(g) is RowSparse else g.detach()
