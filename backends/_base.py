@@ -29,6 +29,7 @@ class Backend(Library):
     dropout_forward = random.dropout_forward
 
     check_indices = embedding.check_indices
+    check_offsets = embedding.check_offsets
     take_rows = embedding.take_rows
     sum_rows = embedding.sum_rows
     scatter_rows = embedding.scatter_rows

@@ -14,7 +14,7 @@ from backends._cupy import cross_entropy, embedding, indexing, normalization, op
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
 from backends._cupy.memory import Allocator
-from backends._cupy.mistakes import SLOT, Mistakes
+from backends._cupy.mistakes import SLOT, Mistakes, user_line
 from backends._cupy.transfer import Transfer
 from backends._namespace import Namespace
 
@@ -218,8 +218,8 @@ class CupyBackend(Backend):
         """Raise RuntimeError in a captured step, for an operation that brings something to the host."""
         if self.capturing():
             raise RuntimeError(
-                f"{op}: a captured step cannot bring {what} to the host; keep it on the device until the step is "
-                "done, or leave the step uncaptured"
+                f"{op}: a captured step cannot bring {what} to the host, as in the call at {user_line()}; keep it on the "
+                "device until the step is done, or leave the step uncaptured"
             )
 
     random_bits = random.random_bits
@@ -228,6 +228,7 @@ class CupyBackend(Backend):
     dropout_forward = random.dropout_forward
 
     check_indices = embedding.check_indices
+    check_offsets = embedding.check_offsets
     take_rows = embedding.take_rows
     sum_rows = embedding.sum_rows
     scatter_rows = embedding.scatter_rows

@@ -26,6 +26,21 @@ def check_indices(backend: Any, ids: Array, size: int, op: str, low: int = 0) ->
     backend.launch("embedding.check_indices", "float32", *over_elements(flat.shape[0]), arguments)
 
 
+def check_offsets(backend: Any, offsets: Array, n: int, op: str) -> None:
+    """Raise ValueError unless ``offsets (B,)`` begin with 0, never fall, and stay within ``n``.
+
+    A captured step, which must not wait, notes wrong offsets as :func:`check_indices` does.
+    """
+    if not backend.capturing() or not offsets.shape[0]:
+        reference.check_offsets(backend, offsets, n, op)
+        return
+    xp = backend.xp
+    starts = flat_ids(xp, offsets)
+    ends = xp.concat([starts[1:], xp.full((1,), n, dtype=xp.int64)])
+    check_indices(backend, starts[:1], 1, f"{op} (first offset)")
+    check_indices(backend, ends - starts, n + 1, f"{op} (lengths of bags)")
+
+
 def take_rows(backend: Any, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``, of shape ``ids.shape + weight.shape[1:]``; indices outside are moved to the nearest row."""
     xp = backend.xp

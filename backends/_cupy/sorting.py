@@ -15,6 +15,8 @@ PIECE = 32
 BLOCK: Grid = (32, 16, 1)
 """Threads of such a block."""
 
+_TILE = 256
+
 
 class Runs(NamedTuple):
     """What ``runs.cuh`` wants to know of rows sorted by key."""
@@ -41,10 +43,23 @@ def sorted_runs(gpu: Any, ids: Array, rows: Array, width: int) -> Runs:
     rows = dense(xp.reshape(rows, (n, width)))
     pieces = blocks(n, PIECE)
     parts, arrived = xp.empty((2 * pieces, width), dtype=wide(rows)), xp.zeros((pieces,), dtype=xp.int32)
-    return Runs(*sorted_keys(xp, keys), rows, parts, arrived, n, width)
+    return Runs(*sorted_keys(gpu, keys), rows, parts, arrived, n, width)
 
 
-def sorted_keys(xp: Any, keys: Array) -> tuple[Array, Array]:
-    """The keys in rising order, and where each was; equal ones in the order they came. CuPy's sort waits for nothing."""
-    order = xp.argsort(keys, stable=True)
-    return xp.take(keys, order, axis=0), order
+def sorted_keys(gpu: Any, keys: Array) -> tuple[Array, Array]:
+    """The ``keys (n,)`` in rising order, and where each was; equal ones in the order they came.
+
+    Waits for nothing, as CuPy's sort has not since CuPy 14. But that one, Thrust's, does not promise that it can be
+    recorded, nor that it works as before on other keys when the recording is repeated; in a captured step we use our own.
+    """
+    if not gpu.capturing():
+        order = gpu.xp.argsort(keys, stable=True)
+        return gpu.xp.take(keys, order, axis=0), order
+    n, empty = keys.shape[0], gpu.xp.empty_like
+    now, then = ((empty(keys), empty(keys)) for _ in range(2))
+    gpu.launch("sorting.sort_tiles", "float32", (blocks(n, _TILE), 1, 1), (_TILE, 1, 1), (keys, *now, n))
+    length = _TILE
+    while length < n:
+        gpu.launch("sorting.merge_runs", "float32", (blocks(n, 256), 1, 1), (256, 1, 1), (*now, *then, n, length))
+        now, then, length = then, now, 2 * length
+    return now

@@ -54,6 +54,16 @@ def bad_index_message(op: str, ids: np.ndarray[Any, Any], low: int, size: int) -
     return f"{op}: index {int(ids[position])}{where} is outside the valid range [{low}, {size})"
 
 
+def check_offsets(backend: Library, offsets: Array, n: int, op: str) -> None:
+    """Raise ValueError unless ``offsets (B,)``, integers, begin with 0, never fall, and stay within ``n``."""
+    host = backend.to_numpy(offsets).astype(np.int64)
+    if not host.size or host[0] != 0 or (np.diff(host) < 0).any() or host[-1] > n:
+        raise ValueError(
+            f"{op}: offsets must be 1-d, begin with 0, never fall and stay within the input's length {n}, got "
+            f"{host.tolist()!r:.60}"
+        )
+
+
 def take_rows(backend: Library, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``: ``(V, ...)`` and integers ``(...)`` give ``ids.shape + weight.shape[1:]``."""
     xp = backend.xp

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from backends import TableStep
 from backends._cupy import optimizer as owed_rows
 from backends._cupy import recurrent as fast
+from backends._cupy import sorting
 from backends._numpy import random as numpy_random
 from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
 from tests.backends.test_embedding_kernels import each_id_once
@@ -116,6 +117,28 @@ def test_sums_are_the_same_each_time(gpu, dtype):
     other = EmulatedBackend()
     other.launch.falling = not gpu.launch.falling
     for a, b in zip(first, other.sum_rows(ids, rows)):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 255, 256, 257, 511, 513, 1000, 1024, 1025, 2600])
+@pytest.mark.parametrize("different", [1, 3, 10**6, 2**62])
+def test_keys_sorted_in_a_captured_step(gpu, monkeypatch, n, different):
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
+    keys = rng(n).integers(-different, different, n)
+    for drawn in (keys, np.sort(keys), np.sort(keys)[::-1].copy()):
+        gpu.launch.log.clear()
+        found, order = sorting.sorted_keys(gpu, drawn)
+        np.testing.assert_array_equal(order, np.argsort(drawn, stable=True))
+        np.testing.assert_array_equal(found, np.sort(drawn))
+        assert gpu.launch.log[0] == "sorting.sort_tiles"
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_sums_in_a_captured_step_have_the_same_bits(gpu, monkeypatch, dtype):
+    ids, rows = rng().integers(0, 20, 700), (1e3 * rng(1).standard_normal((700, 33))).astype(dtype)
+    expected = gpu.scatter_rows(ids, rows, 20), *gpu.sum_rows(ids, rows)
+    monkeypatch.setattr(gpu, "capture", gpu.new_capture())
+    for a, b in zip((gpu.scatter_rows(ids, rows, 20), *gpu.sum_rows(ids, rows)), expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -634,13 +657,14 @@ def test_plans_fit_the_chip():
 
 
 def test_constants_are_those_of_the_sources():
-    from backends._cupy import compiler, optimizer, sorting
+    from backends._cupy import compiler, optimizer
     from backends._cupy import random as draws
 
     assert f"ROWS = {fast._ROWS}, CHUNK = {fast._CHUNK};" in compiler.source("recurrent")
     assert f"__launch_bounds__({fast._MOST_THREADS})" in compiler.source("recurrent")
     assert f"PIECE = {sorting.PIECE};" in compiler.source("embedding")
     assert (32, *sorting.BLOCK[1:]) == sorting.BLOCK
+    assert f"TILE = {sorting._TILE};" in compiler.source("sorting")
     assert f"WARPS = {sorting.BLOCK[1]};" in compiler.source("embedding")
     assert f"TENSORS = {optimizer._TENSORS}, TABLES = {optimizer._TABLES};" in compiler.source("optimizer")
     assert f"CHUNK = {optimizer._CHUNK};" in compiler.source("optimizer")
