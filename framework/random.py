@@ -20,7 +20,7 @@ import numpy as np
 from backends import get_backend
 from framework.autograd.graph import make_tensor
 from framework.devices import backend_for
-from framework.dtypes import DType, get_default_dtype
+from framework.dtypes import DType, get_default_dtype, named
 from framework.ops.transfer import move
 from framework.tensor import Tensor
 
@@ -29,7 +29,7 @@ Shape = int | tuple[int, ...]
 
 _BLOCK = 4
 _WORDS = 2**64
-_WIDTHS = (2, 4, 8)
+_FLOATING = ("bfloat16", "float16", "float32", "float64")
 _lock = threading.Lock()
 
 
@@ -177,10 +177,11 @@ class _WordDraw(_Draw):
         return make_tensor(self.target, self.target.xp.reshape(values, self.shape))  # type: ignore[no-any-return]
 
 
-def _floating(dtype: Any) -> DType:
-    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
-    if kind.kind != "f" or kind.itemsize not in _WIDTHS:
+def _floating(dtype: Any, device: str | None) -> DType:
+    kind = named(get_default_dtype() if dtype is None else dtype)
+    if kind.name not in _FLOATING:
         raise TypeError(f"expected a real floating dtype such as float32, got {kind}")
+    backend_for(device).native_dtype(kind)
     return kind
 
 
@@ -210,7 +211,7 @@ def uniform(
         Of the result.
     dtype : dtype, optional
         A real floating one; the default dtype if None. float64 takes the high 53 bits of each word, float32 the high
-        24 of each half word, the low half first.
+        24 of each half word, the low half first, float16 11 and bfloat16 8.
 
     Returns
     -------
@@ -231,7 +232,7 @@ def uniform(
     """
     if not low <= high:
         raise ValueError(f"uniform: low must not be above high, got low={low}, high={high}")
-    draw = _Draw(shape, _floating(dtype), device, generator)
+    draw = _Draw(shape, _floating(dtype, device), device, generator)
     values = draw.backend.random_uniform(*draw.place(draw.size), draw.size, draw.kind, low, high)
     return draw.tensor(values)
 
@@ -280,7 +281,7 @@ def normal(
     """
     if not std >= 0:
         raise ValueError(f"normal: std must not be negative, got {std}")
-    draw = _Draw(shape, _floating(dtype), device, generator)
+    draw = _Draw(shape, _floating(dtype, device), device, generator)
     place = draw.place(draw.size + draw.size % 2)
     return draw.tensor(draw.backend.random_normal(*place, draw.size, draw.kind, mean, std))
 

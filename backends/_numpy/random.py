@@ -50,14 +50,14 @@ def dropout_forward(backend: Backend, x: Array, p: float, key: int, counter: int
 
 
 def _unit(backend: Backend, key: int, counter: int, n: int, dtype: DType) -> Array:
-    keep = SIGNIFICANT[dtype.itemsize]
+    keep = SIGNIFICANT[dtype.name]
     if dtype.itemsize == 8:
         bits = random_bits(backend, key, counter, n)
         bits >>= 64 - keep
     else:
         bits = _halves(backend, key, counter, n) >> (32 - keep)
     unit = bits.astype(dtype)
-    unit *= 2.0**-keep
+    unit *= dtype.type(2.0**-keep)
     return unit
 
 

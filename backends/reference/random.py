@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Array = Any
 DType = np.dtype[Any]
 
-SIGNIFICANT = {2: 11, 4: 24, 8: 53}
-"""Bits of a uniform number by its bytes: all that fit below 1 with equal distances."""
+SIGNIFICANT = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
+"""Bits of a uniform number by its dtype: all that fit below 1 with equal distances."""
 
 
 def random_bits(backend: Library, key: int, counter: int, n: int) -> Array:
@@ -55,7 +55,7 @@ def random_uniform(backend: Library, key: int, counter: int, n: int, dtype: DTyp
     n : int
         How many numbers.
     dtype : numpy.dtype
-        float16, float32 or float64.
+        One of :data:`SIGNIFICANT`.
     low, high : float
         The bounds.
 
@@ -96,7 +96,7 @@ def dropout_forward(backend: Any, x: Array, p: float, key: int, counter: int) ->
     """
     xp = backend.xp
     uniform = backend.random_uniform(key, counter, math.prod(x.shape), np.dtype("float32"), 0.0, 1.0)
-    mask = xp.astype(xp.reshape(uniform >= p, x.shape), x.dtype) * scale_of_kept(p)
+    mask = xp.astype(xp.reshape(uniform >= p, x.shape), x.dtype) * xp.asarray(scale_of_kept(p), dtype=x.dtype)
     return x * mask, mask
 
 
@@ -106,28 +106,29 @@ def _words(key: int, counter: int, n: int) -> Array:
 
 def _unit(key: int, counter: int, n: int, dtype: DType) -> Array:
     """``(n,)`` numbers in [0, 1), multiples of the dtype's epsilon over two: exact, so equal everywhere."""
-    keep = SIGNIFICANT[dtype.itemsize]
+    keep = SIGNIFICANT[dtype.name]
     if dtype.itemsize == 8:
         return (_words(key, counter, n) >> (64 - keep)).astype(dtype) * 2.0**-keep
     words = _words(key, counter, (n + 1) // 2)
     halves = np.stack([(words >> (32 - keep)) & (2**keep - 1), words >> (64 - keep)], axis=1)
-    return (halves.reshape(-1).astype(dtype) * 2.0**-keep)[:n]
+    return (halves.reshape(-1).astype(dtype) * dtype.type(2.0**-keep))[:n]
 
 
 def spread(unit: Array, low: float, high: float) -> Array:
     """Numbers in [0, 1) moved to [low, high)."""
-    return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
+    number = unit.dtype.type  # a Python number would widen bfloat16
+    return unit if (low, high) == (0.0, 1.0) else unit * number(high - low) + number(low)
 
 
 def box_muller(unit: Array, mean: float, std: float) -> Array:
     """Normal numbers from as many, an even number, in [0, 1)."""
-    pairs = unit.reshape(-1, 2)
-    radius, angle = np.sqrt(-2 * np.log1p(-pairs[:, 0])), 2 * math.pi * pairs[:, 1]
+    pairs, number = unit.reshape(-1, 2), unit.dtype.type
+    radius, angle = np.sqrt(number(-2) * np.log1p(-pairs[:, 0])), number(2 * math.pi) * pairs[:, 1]
     z = np.empty_like(pairs)
     np.multiply(radius, np.cos(angle), out=z[:, 0])
     np.multiply(radius, np.sin(angle), out=z[:, 1])
-    z *= std
-    z += mean
+    z *= number(std)
+    z += number(mean)
     return z.reshape(-1)
 
 

@@ -18,6 +18,7 @@ from backends._numpy import random as numpy_random
 from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
 from tests.backends.test_embedding_kernels import each_id_once
 from tests.backends.test_optimizer_kernels import Owed
+from tests.backends.test_random_kernels import epsilon, named
 from tests.backends.test_recurrent_kernels import CELLS, SHAPES, Case
 from tests.cuda.emulation import EmulatedBackend
 
@@ -471,25 +472,28 @@ def test_random_bits_of_a_captured_step_move_on(gpu, monkeypatch, counter, shift
 
 # Lengths around the words that a block of threads draws: 1024, so 2048 numbers of up to 32 bits.
 COUNTS = st.one_of(st.integers(0, 20), st.sampled_from([1023, 1024, 1025, 2047, 2048, 2049, 4097]))
-PLACES = {"key": st.integers(0, 2**128 - 1), "counter": COUNTERS, "n": COUNTS, "dtype": st.sampled_from(FLOATS)}
+PLACES = {"key": st.integers(0, 2**128 - 1), "counter": COUNTERS, "n": COUNTS}
+PLACES["dtype"] = st.sampled_from([*FLOATS, "bfloat16"])
 
 
 @few
 @given(**PLACES, bounds=st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.1, 0.7), (-3.0, 1000.0)]))
 def test_uniform_numbers_have_the_same_bits(gpu, key, counter, n, dtype, bounds):
-    place = key, counter, n, np.dtype(dtype), *bounds
+    place = key, counter, n, named(dtype), *bounds
     np.testing.assert_array_equal(gpu.random_uniform(*place), random.random_uniform(REFERENCE, *place))
-    assert gpu.random_uniform(*place).dtype == dtype
+    assert gpu.random_uniform(*place).dtype == named(dtype)
 
 
 @few
 @given(**PLACES, moments=st.sampled_from([(0.0, 1.0), (2.0, 0.0), (-0.3, 12.5)]))
 def test_normal_numbers(gpu, key, counter, n, dtype, moments):
-    place = key, counter, n, np.dtype(dtype), *moments
+    place = key, counter, n, named(dtype), *moments
     found, expected = gpu.random_normal(*place), random.random_normal(REFERENCE, *place)
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     # A few units in the last place of the largest number there can be.
-    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps, atol=12.5 * 4 * np.finfo(dtype).eps)
+    eps = epsilon(named(dtype))
+    found, expected = (a.astype("float64") for a in (found, expected))
+    np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=12.5 * 4 * eps)
 
 
 @few
@@ -498,8 +502,8 @@ def test_normal_numbers(gpu, key, counter, n, dtype, moments):
     p=st.one_of(st.floats(0, 1, exclude_min=True), st.sampled_from([1.0, 0.5, 2.0**-24, 1 - 2.0**-24, 1e-300])),
 )
 def test_dropout(gpu, key, counter, n, dtype, p):
-    assume(random.scale_of_kept(p) < float(np.finfo(dtype).max))
-    x = rng(n).uniform(-0.9, 0.9, (n, 1) if n % 2 else (n // 2, 2)).astype(dtype)
+    assume(dtype != "float16" or random.scale_of_kept(p) < float(np.finfo(dtype).max))
+    x = rng(n).uniform(-0.9, 0.9, (n, 1) if n % 2 else (n // 2, 2)).astype(named(dtype))
     found = gpu.dropout_forward(x, p, key, counter)
     for a, e in zip(found, random.dropout_forward(REFERENCE, x, p, key, counter), strict=True):
         assert a.dtype == e.dtype

@@ -52,13 +52,18 @@ __device__ inline unsigned half_word(const u64* words, int i) {
   return static_cast<unsigned>(words[i / 2] >> (i % 2 ? 32 : 0));
 }
 
+__device__ constexpr int significant_bits(bfloat16) { return 8; }
+__device__ constexpr int significant_bits(half) { return 11; }
+__device__ constexpr int significant_bits(float) { return 24; }
+__device__ constexpr int significant_bits(double) { return 53; }
+
 // Numbers of a block of threads, and the i-th of them, in [0, 1) and exact: as many bits as T has between 0.5 and 1.
+const int BITS = significant_bits(T());
 const int NUMBERS = sizeof(T) == 8 ? WORDS : 2 * WORDS;
 
 __device__ inline A unit(const u64* words, int i) {
-  if (sizeof(T) == 8) return static_cast<A>(words[i] >> 11) * static_cast<A>(0x1p-53);
-  if (sizeof(T) == 4) return static_cast<A>(half_word(words, i) >> 8) * static_cast<A>(0x1p-24);
-  return static_cast<A>(half_word(words, i) >> 21) * static_cast<A>(0x1p-11);
+  u64 bits = sizeof(T) == 8 ? words[i] : static_cast<u64>(half_word(words, i)) << 32;
+  return static_cast<A>(bits >> (64 - BITS)) / static_cast<A>(1ull << BITS);
 }
 
 // Products and sums as NumPy makes them: each rounded to T, and never joined into one instruction.
