@@ -456,6 +456,10 @@ SAME = {
     "relu": (lambda t, x: f(t).relu(x), X),
     "leaky_relu": (lambda t, x: f(t).leaky_relu(x), X),
     "silu": (lambda t, x: f(t).silu(x), X),
+    "elu": (lambda t, x: f(t).elu(x, 0.7), X),
+    "gelu": (lambda t, x: f(t).gelu(x), X),
+    "gelu-tanh": (lambda t, x: f(t).gelu(x, approximate="tanh"), X),
+    "logsigmoid": (lambda t, x: f(t).logsigmoid(x), X),
     "hardtanh": (lambda t, x: f(t).hardtanh(x), X),
     "where": (lambda t, x: t.where(x > 0, x, 0.0), X),
     "concat": (lambda t, x, y: t.concat([x, y]), X, X),
@@ -492,6 +496,18 @@ def test_dtypes_and_values_are_pytorchs(name, dtype):
     np.testing.assert_allclose(
         ours.to("float32").numpy(), theirs.float().numpy(), rtol=2e-2, atol=2e-2 * float(theirs.abs().max())
     )
+
+
+@pytest.mark.parametrize("name", ["elu", "gelu", "gelu-tanh", "logsigmoid"])
+def test_activations_of_16_bits_keep_their_dtype_and_send_it_back(name, device):
+    call, x = SAME[name]
+    for block in (half(device), half(device, enabled=False)):
+        narrow = fw.asarray(x, dtype="float16", device=device).requires_grad_()
+        with block:
+            y = call(fw, narrow)
+        assert y.dtype == fw.float16
+        y.to("float32").sum().backward()
+        assert narrow.grad.dtype == fw.float16
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration:UserWarning")

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 from framework.autograd.inplace import write
+from framework.dtypes import FLOATING
 from framework.ops import elementwise
 from framework.ops import softmax as softmax_ops
 from framework.ops.elementwise import expm1, logaddexp, where
 from framework.ops.elementwise import sigmoid as sigmoid
 from framework.ops.elementwise import tanh as tanh
-from framework.ops.manipulation import reshape
+from framework.ops.manipulation import astype, reshape
 from framework.special import ndtr
 
 
@@ -34,7 +35,7 @@ def elu(input: Any, alpha: float = 1.0) -> Any:
     (ICLR 2016).
     """
     positive = input > 0
-    return where(positive, input, alpha * expm1(where(positive, 0.0, input)))
+    return _as_input(where(positive, input, alpha * expm1(where(positive, 0.0, input))), input)
 
 
 def silu(input: Any) -> Any:
@@ -59,8 +60,8 @@ def gelu(input: Any, approximate: str = "none") -> Any:
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     if approximate == "none":
-        return input * ndtr(input)
-    return 0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
+        return _as_input(input * ndtr(input), input)
+    return _as_input(0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))), input)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
@@ -73,7 +74,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 def logsigmoid(input: Any) -> Any:
     """``log(sigmoid(input))``, without overflow."""
-    return -logaddexp(-input, 0 * input.detach())
+    return _as_input(-logaddexp(-input, 0 * input.detach()), input)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
@@ -117,6 +118,11 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
 def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """:func:`softmax` of ``-input``."""
     return softmax(-input, dim, dtype)
+
+
+def _as_input(y: Any, input: Any) -> Any:
+    """The result in the input's floating dtype, where operations that it is made of have widened that."""
+    return y if y.dtype == input.dtype or input.dtype.kind not in FLOATING else astype(y, input.dtype)
 
 
 def _along(name: str, op: Any, input: Any, dim: int | None, dtype: Any) -> Any:
