@@ -7,7 +7,7 @@ import pytest
 
 import framework as fw
 from framework import nn
-from tests.cuda.test_training import training
+from tests.cuda.test_training import BAGS, OPTIMIZERS, bag_training, training
 
 pytestmark = pytest.mark.gpu
 
@@ -31,6 +31,60 @@ def test_a_captured_step_gives_what_the_step_gives(kind, dropout, momentum):
     np.testing.assert_allclose(captured, losses, rtol=1e-4)
     for a, b in zip(theirs, parameters, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("captured", [False, True])
+def test_training_repeats_bit_for_bit(momentum, captured):
+    (losses, parameters), (again, theirs) = (
+        training("cuda", "GRU", captured=captured, momentum=momentum, steps=20) for _ in range(2)
+    )
+    assert losses == again
+    for a, b in zip(parameters, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("bag", BAGS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("captured", [False, True])
+def test_bags_clipping_and_optimizers_give_what_the_cpu_gives(bag, optimizer, ragged, captured):
+    found, table = bag_training("cuda", bag, optimizer, ragged=ragged, captured=captured)
+    expected, theirs = bag_training("cpu", bag, optimizer, ragged=ragged, rehearsals=int(captured))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(table, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 257, 8192, 100_000])
+def test_many_keys_sorted_in_a_captured_step(n, monkeypatch):
+    from backends import get_backend
+    from backends._cupy import sorting
+
+    gpu = get_backend("cuda")
+    keys = np.random.default_rng(n).integers(0, 50_000, n)
+    monkeypatch.setattr(gpu, "capture", object())
+    found = sorting.sorted_keys(gpu, gpu.asarray(keys))
+    monkeypatch.setattr(gpu, "capture", None)
+    order = np.argsort(keys, stable=True)
+    for a, b in zip(found, (keys[order], order), strict=True):
+        np.testing.assert_array_equal(gpu.to_numpy(a), b)
+
+
+@pytest.mark.parametrize("counts", [[8192], [100_000, 3, 40], [1] * 5000 + [3000]])
+def test_sums_of_rows_that_many_blocks_share(counts):
+    from backends import get_backend
+
+    gpu, rng = get_backend("cuda"), np.random.default_rng(0)
+    ids = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    rows = rng.standard_normal((len(ids), 40))
+    exact = np.zeros((len(counts), 40))
+    np.add.at(exact, ids, rows)
+    first = None
+    for _ in range(20):
+        found = gpu.to_numpy(gpu.scatter_rows(gpu.asarray(ids), gpu.asarray(rows), len(counts)))
+        np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+        first = found if first is None else first
+        np.testing.assert_array_equal(found, first)
 
 
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])

@@ -104,6 +104,59 @@ def test_runs_across_pieces(gpu, counts):
     same(each_id_once(*found), embedding.sum_rows(REFERENCE, ids, rows), "float64")
 
 
+def test_sums_do_not_hang_on_which_block_is_the_last(gpu, monkeypatch):
+    ids, rows = np.sort(rng().integers(0, 3, 1000)), 1e3 * rng(1).standard_normal((1000, 40)).astype(np.float32)
+    expected = gpu.sum_rows(ids, rows)
+    launch = gpu.launch
+
+    def at_once(*args):
+        launch(*args, cooperative=True)  # the emulator then runs all blocks side by side
+
+    monkeypatch.setattr(gpu, "launch", at_once)
+    for _ in range(5):
+        for a, b in zip(gpu.sum_rows(ids, rows), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_sums_in_bfloat16_round_once(gpu):
+    dtype = np.dtype(pytest.importorskip("ml_dtypes").bfloat16)
+    ids, rows = rng().integers(0, 20, 700), rng(1).standard_normal((700, 33)).astype(dtype)
+    exact = np.zeros((20, 33))
+    np.add.at(exact, ids, rows.astype(np.float64))
+    np.testing.assert_allclose(gpu.scatter_rows(ids, rows, 20).astype(np.float64), exact, rtol=2**-8, atol=1e-4)
+    _, sums = each_id_once(*gpu.sum_rows(ids, rows))
+    np.testing.assert_allclose(sums.astype(np.float64), exact, rtol=2**-8, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_bags_in_16_bits(gpu, mode, dtype):
+    dtype = named(dtype)
+    weight, ids, offsets = rng().standard_normal((9, 5)).astype(dtype), rng(1).integers(0, 9, 40), np.array([0, 13, 13])
+    factors = rng(2).uniform(0.5, 1, 40).astype(dtype) if mode == "sum" else None
+    found, saved = gpu.embedding_bag_forward(weight, ids, offsets, factors, mode, 3)
+    wider = None if factors is None else factors.astype(np.float64)
+    out, kept = embedding.embedding_bag_forward(REFERENCE, weight.astype(np.float64), ids, offsets, wider, mode, 3)
+    np.testing.assert_allclose(found.astype(np.float64), out, rtol=2**-8, atol=2**-8)
+    needs = (True, factors is not None)
+    (touched, rows), gfactors = gpu.embedding_bag_backward(saved, np.ones((3, 5), dtype), needs)
+    (unique, sums), expected = embedding.embedding_bag_backward(REFERENCE, kept, np.ones((3, 5)), needs)
+    dense = np.zeros((9, 5))
+    np.add.at(dense, touched, rows.astype(np.float64))
+    np.testing.assert_allclose(dense, embedding.scatter_rows(REFERENCE, unique, sums, 9), rtol=2**-8, atol=2**-6)
+    if needs[1]:
+        np.testing.assert_allclose(gfactors.astype(np.float64), expected, rtol=2**-7, atol=2**-6)
+
+
+def test_what_does_not_count_in_a_bag_gets_no_gradient_whatever_its_weight(gpu):
+    ids, factors = np.array([3, 1]), np.array([np.nan, 2.0])
+    _, saved = gpu.embedding_bag_forward(np.ones((4, 2)), ids, np.array([0]), factors, "sum", 3)
+    (touched, rows), gfactors = gpu.embedding_bag_backward(saved, np.full((1, 2), 3.0), (True, True))
+    assert touched.tolist() == [3, 1]
+    assert rows.tolist() == [[0, 0], [6, 6]]
+    assert gfactors.tolist() == [0, 6]
+
+
 def test_sums_at_ids_outside_stay_inside(gpu):
     ids, rows = np.array([-3, 2, 9, 2**40, -1, *[2**41] * 70]), np.ones((75, 3))
     gpu.scatter_rows(ids, rows, 5)
