@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from backends._base import Array, Backend
-from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, products, random, recurrent
+from backends._cupy import (
+    cross_entropy,
+    embedding,
+    indexing,
+    joining,
+    normalization,
+    optimizer,
+    products,
+    random,
+    recurrent,
+)
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
 from backends._cupy.memory import Allocator
@@ -95,6 +105,7 @@ class CupyBackend(Backend):
             assign=indexing.assign,
             scatter=indexing.scatter,
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
+            **joining.overrides(self, array_api_compat.cupy),
         )
         self.launch = Launcher(self._device)
         attributes = self._device.attributes

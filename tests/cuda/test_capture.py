@@ -6,9 +6,10 @@ import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from backends._cupy import cublas
+from backends._cupy import cublas, joining
 from backends._cupy.capture import Capture
 
 
@@ -133,3 +134,25 @@ def test_cublas_is_looked_for_through_cupys_module(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cupy_backends.cuda", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", libraries)
     assert cublas.load.__wrapped__() is None
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 64, 65, 100])
+def test_arrays_are_joined_eight_at_a_time(count):
+    def few(name):
+        def join(arrays, axis):
+            assert len(arrays) <= 8
+            return getattr(np, name)(arrays, axis=axis)
+
+        return join
+
+    module = SimpleNamespace(concat=few("concat"), stack=few("stack"), expand_dims=np.expand_dims)
+    join = joining.overrides(SimpleNamespace(capturing=lambda: True), module)
+    arrays = [np.random.default_rng(i).random((2, 3)) for i in range(count)]
+    for axis in (0, 1, -1):
+        np.testing.assert_array_equal(join["stack"](arrays, axis=axis), np.stack(arrays, axis=axis))
+        ragged = [np.moveaxis(x[: 1 + i % 2], 0, axis) for i, x in enumerate(arrays)]
+        np.testing.assert_array_equal(join["concat"](ragged, axis=axis), np.concat(ragged, axis=axis))
+    np.testing.assert_array_equal(join["concat"](arrays, axis=None), np.concat(arrays, axis=None))
+    outside = joining.overrides(SimpleNamespace(capturing=lambda: False), np)
+    np.testing.assert_array_equal(outside["stack"](arrays), np.stack(arrays))
+    np.testing.assert_array_equal(outside["concat"](arrays), np.concat(arrays))
