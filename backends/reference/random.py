@@ -96,7 +96,7 @@ def dropout_forward(backend: Any, x: Array, p: float, key: int, counter: int) ->
     """
     xp = backend.xp
     uniform = backend.random_uniform(key, counter, math.prod(x.shape), np.dtype("float32"), 0.0, 1.0)
-    mask = xp.astype(xp.reshape(uniform >= p, x.shape), x.dtype) * xp.asarray(scale_of_kept(p), dtype=x.dtype)
+    mask = xp.astype(xp.reshape(uniform >= p, x.shape), x.dtype) * scale_of_kept(p)
     return x * mask, mask
 
 
