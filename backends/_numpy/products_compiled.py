@@ -29,6 +29,9 @@ PLAIN, TURNED, PACKED = 0, 1, 2
 _DEPTH = 256
 """Terms that are summed before the next rows: 16 columns of so many stay in a core's first-level cache."""
 
+_ROWS = 240
+"""Rows that are multiplied with all columns before the next ones: so many of `_DEPTH` columns stay in the second level."""
+
 _LANES, _VECTORS = 8, 2
 _STRIP = _LANES * _VECTORS
 
@@ -44,15 +47,43 @@ class Matrix(NamedTuple):
     layout: int
 
 
+@jit
+def pack(w: Array) -> Array:
+    """The numbers of ``w (M, K)`` in the order in which :func:`_strip` reads them."""
+    (m, k), out = w.shape, np.empty(w.size, w.dtype)
+    place = 0
+    for start in range(0, k, _DEPTH):
+        block, i = w[:, start : start + _DEPTH], 0
+        depth = block.shape[1]
+        while i + 6 <= m:
+            _interleave(block[i : i + 6], out[place : place + 6 * depth])
+            place, i = place + 6 * depth, i + 6
+        while i + 2 <= m:
+            out[place : place + 2 * depth : 2], out[place + 1 : place + 2 * depth : 2] = block[i], block[i + 1]
+            place, i = place + 2 * depth, i + 2
+        if i < m:
+            out[place : place + depth] = block[i]
+            place += depth
+    return out
+
+
+@jit
+def _interleave(rows: Array, out: Array) -> None:
+    """Six rows, column by column."""
+    a, b, c, d, e, f = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+    for j in range(rows.shape[1]):
+        o = out[6 * j : 6 * j + 6]
+        o[0], o[1], o[2], o[3], o[4], o[5] = a[j], b[j], c[j], d[j], e[j], f[j]
+
+
+@jit
 def lay_out(w: Array, columns: int, times: int) -> Matrix:
     """``w (M, K)`` for so many products with ``(K, columns)``: turned for one column, packed where that pays."""
     if columns == 1:
         return Matrix(np.ascontiguousarray(w.T).reshape(-1), len(w), TURNED)
     if columns < _STRIP or columns * times < _PACK_FOR:
         return Matrix(np.ascontiguousarray(w).reshape(-1), len(w), PLAIN)
-    values = np.empty(w.size, w.dtype)
-    _pack(w, values)
-    return Matrix(values, len(w), PACKED)
+    return Matrix(pack(w), len(w), PACKED)
 
 
 @jit
@@ -65,8 +96,50 @@ def product(w: Matrix, b: Array, out: Array) -> None:
         _sgemm(_ROW_MAJOR, _PLAIN, _PLAIN, m, n, k, _ONE, w.values.ctypes, k, b.ctypes, n, _ZERO, out.ctypes, n)
     else:
         for j in range(0, n - _STRIP, _STRIP):
-            _strip(w.values, m, b, out, j)
-        _strip(w.values, m, b, out, n - _STRIP)  # may overlap the one before, and then computes the same once more
+            _strip(w.values, m, b, out, j, False)
+        _strip(
+            w.values, m, b, out, n - _STRIP, False
+        )  # may overlap the one before, and then computes the same once more
+
+
+@jit
+def strips_for(rows: int, columns: int) -> Array:
+    """Zeros for a matrix that is cut into strips of 16 columns, ``(columns / 16, rows, 16)``, the last filled up."""
+    return np.zeros((-(-columns // _STRIP), rows, _STRIP), np.float32)
+
+
+@jit
+def in_strips(a: Array) -> Array:
+    """A matrix cut into strips."""
+    out = strips_for(*a.shape)
+    for i in range(a.shape[0]):
+        for j in range(out.shape[0]):
+            start = j * _STRIP
+            for column in range(start, min(start + _STRIP, a.shape[1])):
+                out[j, i, column - start] = a[i, column]
+    return out
+
+
+@jit
+def out_of_strips(strips: Array, out: Array) -> None:
+    """Fill in a matrix from strips."""
+    for i in range(out.shape[0]):
+        for j in range(strips.shape[0]):
+            start = j * _STRIP
+            for column in range(start, min(start + _STRIP, out.shape[1])):
+                out[i, column] = strips[j, i, column - start]
+
+
+@jit
+def add_product(w: Array, b: Array, out: Array) -> None:
+    """``out += w @ b`` for ``w (M, K)``, used this once, with the columns of ``b (K, N)`` and of the result in strips."""
+    m, k = w.shape
+    for i in range(0, m, _ROWS):
+        for start in range(0, k, _DEPTH):
+            block = w[i : i + _ROWS, start : start + _DEPTH]
+            packed = pack(block)
+            for j in range(len(b)):
+                _strip(packed, len(block), b[j, start : start + _DEPTH], out[j, i : i + _ROWS], 0, True)
 
 
 # ---------------------------------------------------------------- one column
@@ -108,40 +181,21 @@ _sgemm = _external_sgemm()
 
 
 # ---------------------------------------------------------------- packed
-_BANDS = (6, 2, 1)
-
-
 @jit
-def _pack(w: Array, out: Array) -> None:
-    """Bring ``w (M, K)`` into the order in which :func:`_strip` reads it."""
-    m, k = w.shape
-    place = 0
-    for start in range(0, k, _DEPTH):
-        stop, i = min(start + _DEPTH, k), 0
-        for rows in _BANDS:
-            while i + rows <= m:
-                for column in range(start, stop):
-                    for row in range(i, i + rows):
-                        out[place] = w[row, column]
-                        place += 1
-                i += rows
-
-
-@jit
-def _strip(w: Array, m: int, b: Array, out: Array, j: int) -> None:
-    """The columns ``j`` to ``j + 16`` of the product."""
+def _strip(w: Array, m: int, b: Array, out: Array, j: int, add: bool) -> None:
+    """The columns ``j`` to ``j + 16`` of the product, added to what is there or in its place."""
     k, n = b.shape
     for start in range(0, k, _DEPTH):
-        depth, i = min(_DEPTH, k - start), 0
+        depth, i, more = min(_DEPTH, k - start), 0, add or start > 0
         block = m * start
         while i + 6 <= m:
-            _tile(6, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, start > 0)
+            _tile(6, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, more)
             i += 6
         while i + 2 <= m:
-            _tile(2, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, start > 0)
+            _tile(2, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, more)
             i += 2
         if i < m:
-            _tile(1, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, start > 0)
+            _tile(1, w, block + i * depth, b, start * n + j, out, i * n + j, n, depth, more)
 
 
 @numba.extending.intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]

@@ -11,7 +11,7 @@ What makes it fast:
   multiplied by. A step back is then a multiplication or two and one matrix product.
 - The batch is split over threads with single-threaded products, when it is large enough.
 - The gradients of the weights and of ``x`` are single products over all steps at the end.
-- Where numba is installed, ``recurrent_compiled.py`` walks through all steps of float32 arrays in one call.
+- Where numba is installed, ``recurrent_compiled.py`` does all of this for float32 arrays in one call each way.
 
 Steps are walked in *processing order*, the reverse of time when ``reverse``. A sequence without a step at some time is
 *idle* there: its state is held and its factors are zero. Inside, the last gate block comes first, (o, i, f, g) and
@@ -353,21 +353,6 @@ class Gru(_Cell):
             np.add(gh, held, gh)
 
 
-# ---------------------------------------------------------------- compiled cells
-@cache
-def _compiled() -> Any:
-    """The cells compiled by numba, where it is installed next to a NumPy with its usual OpenBLAS."""
-    if threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
-        return {}
-    return getattr(compiled("recurrent"), "CELLS", {})
-
-
-def _best(cell: type[_Cell], state: Array, *others: Array | None) -> Any:
-    """Choose the compiled cell where all is float32 and there is something to compute."""
-    known = state.size and all(a is None or a.dtype == np.float32 for a in (state, *others))
-    return _compiled().get(cell, cell) if known else cell
-
-
 # ---------------------------------------------------------------- time
 def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
     """Cut the batch for threads."""
@@ -376,11 +361,10 @@ def _parts(w_ih: Array, w_hh: Array, batch: int) -> list[slice]:
 
 
 def _scan(
-    cell: Any, x: Array, states: Arrays, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
+    cell: _Cell, x: Array, states: Arrays, weights: Arrays, idle: Array | None, reverse: bool, keep: bool
 ) -> tuple[Array, Arrays, Arrays]:
-    """Outputs, final states, and for the way back ``(cell, w_ih, w_hh, idle, reverse, operands, parts with factors)``."""
+    """Outputs, final states, and what the way back wants to know."""
     (steps, batch, _), width = x.shape, states[0].shape[1]
-    idle = _idle(lengths, steps)
     x = _blank(x, idle)
     y, finals = np.empty((steps, batch, width), x.dtype), tuple(np.empty_like(s, order="C") for s in states)
 
@@ -404,7 +388,7 @@ def _scan(
     saved: Arrays = ()
     if keep:
         operands = _operands(x, y, states[0], reverse)
-        saved = (type(cell), weights[0], weights[1], idle, reverse, operands, list(zip(parts, factors)))
+        saved = (_gradients, weights[0], weights[1], type(cell), idle, reverse, operands, list(zip(parts, factors)))
     if idle is not None:
         y[idle] = 0
     return y, finals, saved
@@ -424,7 +408,7 @@ def _operands(x: Array, y: Array, h0: Array, reverse: bool) -> Array:
 
 def _scan_back(saved: Arrays, gy: Array | None, grads: Optionals) -> tuple[Array, Arrays]:
     """Gradients of the gates (rows, T, N) in order of time, and of the initial states (N, H)."""
-    cell, _, w_hh, idle, reverse, operands, parts = saved
+    _, _, w_hh, cell, idle, reverse, operands, parts = saved
     (steps, batch, _), width = operands.shape, w_hh.shape[1]
     first, last = cell.x_gates.start * width, cell.h_gates.stop * width
     out = np.empty((last - first, steps, batch), operands.dtype)
@@ -468,7 +452,7 @@ def _gradient_of_x(g: Array, w: Array) -> Array:
 
 def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
     """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
-    cell, w_ih, w_hh, _, _, operands, _ = saved
+    _, w_ih, w_hh, cell, _, _, operands, _ = saved
     features, width = w_ih.shape[1], w_hh.shape[1]
     g, initial = _scan_back(saved, gy, grads)
     g_x = g[: (cell.x_gates.stop - cell.x_gates.start) * width]
@@ -495,6 +479,39 @@ def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[b
     )
 
 
+# ---------------------------------------------------------------- layers
+@cache
+def _compiled() -> Any:
+    """The loops compiled by numba, where it is installed next to a NumPy with its usual OpenBLAS; otherwise None."""
+    if threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
+        return None
+    return compiled("recurrent")
+
+
+def _loops(state: Array, *others: Array | None) -> Any:
+    """The compiled loops, where all is float32 and there is something to compute; otherwise None."""
+    known = state.size and all(a is None or a.dtype == np.float32 for a in (state, *others))
+    return _compiled() if known else None
+
+
+def _forward(
+    kind: str, x: Array, states: Arrays, weights: Arrays, lengths: Array | None, reverse: bool, keep: bool
+) -> tuple[Array, Arrays, Arrays]:
+    """Outputs ``(T, N, H)``, final states, and what :func:`_backward` wants to know; nothing unless that is kept."""
+    idle, loops = _idle(lengths, len(x)), _loops(*states, x, *weights)
+    if loops is not None:
+        parts = _parts(weights[0], weights[1], x.shape[1])
+        return loops.forward(kind, x, states, weights, idle, reverse, keep, parts)  # type: ignore[no-any-return]
+    cells = {"lstm": Lstm, "gru": Gru}
+    cell = cells[kind](weights) if kind in cells else Rnn(weights, kind)
+    return _scan(cell, x, states, weights, idle, reverse, keep)
+
+
+def _backward(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
+    """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh, by whoever went forward."""
+    return saved[0](saved, gy, grads, needs)  # type: ignore[no-any-return]
+
+
 # ---------------------------------------------------------------- kernels
 @in_float32
 def rnn_forward(
@@ -513,9 +530,7 @@ def rnn_forward(
 ) -> tuple[Array, Array, Arrays]:
     """Elman network; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n,), saved = _scan(
-        _best(Rnn, h0, x, *weights)(weights, nonlinearity), x, (h0,), weights, lengths, reverse, keep
-    )
+    y, (h_n,), saved = _forward(nonlinearity, x, (h0,), weights, lengths, reverse, keep)
     return y, h_n, saved
 
 
@@ -524,7 +539,7 @@ def rnn_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
     """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(saved, gy, (gh_n,), needs)
+    return _backward(saved, gy, (gh_n,), needs)
 
 
 @in_float32
@@ -544,9 +559,7 @@ def lstm_forward(
 ) -> tuple[Array, Array, Array, Arrays]:
     """Long short-term memory; ``(y (T, N, H), h_n (N, H), c_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n, c_n), saved = _scan(
-        _best(Lstm, h0, c0, x, *weights)(weights), x, (h0, c0), weights, lengths, reverse, keep
-    )
+    y, (h_n, c_n), saved = _forward("lstm", x, (h0, c0), weights, lengths, reverse, keep)
     return y, h_n, c_n, saved
 
 
@@ -560,7 +573,7 @@ def lstm_backward(
     needs: tuple[bool, ...],
 ) -> Optionals:
     """Gradients ``(gx, gh0, gc0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(saved, gy, (gh_n, gc_n), needs)
+    return _backward(saved, gy, (gh_n, gc_n), needs)
 
 
 @in_float32
@@ -579,7 +592,7 @@ def gru_forward(
 ) -> tuple[Array, Array, Arrays]:
     """Gated recurrent unit; ``(y (T, N, H), h_n (N, H), saved)``."""
     weights = (w_ih, w_hh, b_ih, b_hh)
-    y, (h_n,), saved = _scan(_best(Gru, h0, x, *weights)(weights), x, (h0,), weights, lengths, reverse, keep)
+    y, (h_n,), saved = _forward("gru", x, (h0,), weights, lengths, reverse, keep)
     return y, h_n, saved
 
 
@@ -588,4 +601,4 @@ def gru_backward(
     backend: Any, saved: Arrays, gy: Array | None, gh_n: Array | None, needs: tuple[bool, ...]
 ) -> Optionals:
     """Gradients ``(gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh)``."""
-    return _gradients(saved, gy, (gh_n,), needs)
+    return _backward(saved, gy, (gh_n,), needs)

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba", reason="the compiled products need numba")
 
-from backends._numpy.products_compiled import PACKED, PLAIN, TURNED, lay_out, product
+from backends._numpy.products_compiled import (
+    PACKED,
+    PLAIN,
+    TURNED,
+    add_product,
+    in_strips,
+    lay_out,
+    out_of_strips,
+    product,
+)
 
 
 def multiplied(w, b, times):
@@ -52,3 +61,17 @@ def test_nan_and_infinity_stay_in_their_rows_and_columns():
     assert np.isnan(out[5]).all()
     assert not np.isfinite(out[:, 7]).any()
     assert np.isfinite(np.delete(np.delete(out, 5, 0), 7, 1)).all()
+
+
+@given(st.integers(0, 600), st.integers(0, 600), st.integers(0, 70), st.booleans(), st.randoms())
+def test_any_size_is_added_up_in_strips(m, k, n, turned, random):
+    rng = np.random.default_rng(random.randrange(1 << 30))
+    w = drawn(rng, k, m).T if turned else drawn(rng, m, k)
+    b, before = drawn(rng, k, n), drawn(rng, m, n)
+    total, out = in_strips(before), np.full((m, n), np.nan, np.float32)
+    add_product(w, in_strips(b), total)
+    out_of_strips(total, out)
+    expected = before + w.astype(np.float64) @ b.astype(np.float64)
+    scale = np.abs(before) + np.abs(w).astype(np.float64) @ np.abs(b).astype(np.float64)
+    assert np.all(np.abs(out - expected) <= 1e-6 * scale + 1e-30)
+    assert not np.any(total.transpose(1, 0, 2).reshape(m, len(total) * 16)[:, n:])

@@ -80,7 +80,7 @@ def assert_all_close(actual, expected, tolerance):
 @pytest.fixture
 def numpy_bodies(monkeypatch):
     """As if numba were not installed."""
-    monkeypatch.setattr(fast, "_compiled", dict)
+    monkeypatch.setattr(fast, "_compiled", lambda: None)
 
 
 @pytest.fixture
@@ -262,6 +262,15 @@ def test_long_sequences_go_in_runs(kind, monkeypatch):
         np.testing.assert_array_equal(in_runs, at_once)
 
 
+@pytest.mark.usefixtures("compiled_bodies")
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("shape", [(131, 3, 2, 20), (501, 1, 17, 3), (3, 250, 2, 3), (300, 1, 1, 1)])
+@pytest.mark.parametrize("kind", GATES)
+def test_compiled_gradients_go_in_runs(kind, shape, reverse):
+    case = Case(kind, shape, lengths=True, scale=0.15)
+    assert_all_close(everything(fast, case, reverse=reverse), everything(reference, case, reverse=reverse), 2e-6)
+
+
 @pytest.mark.parametrize("kind", GATES)
 def test_inputs_may_be_strided_and_read_only_and_stay_as_they_are(kind, module):
     case = Case(kind, (5, 4, 3, 6), lengths=True)
@@ -381,13 +390,11 @@ def test_saturated_gates_stay_finite(kind, nonlinearity, module):
 
 
 @pytest.mark.usefixtures("compiled_bodies")
-@pytest.mark.parametrize("cell", [fast.Rnn, fast.Lstm, fast.Gru])
-def test_only_float32_that_is_there_is_compiled(cell):
+def test_only_float32_that_is_there_is_compiled():
     x = np.ones((2, 3), np.float32)
-    assert fast._best(cell, x, None) is not cell
-    assert issubclass(fast._best(cell, x, None), cell)
-    assert fast._best(cell, x, x.astype(np.float64)) is cell
-    assert fast._best(cell, x[:, :0]) is cell
+    assert fast._loops(x, None) is not None
+    assert fast._loops(x, x.astype(np.float64)) is None
+    assert fast._loops(x[:, :0]) is None
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1, 20, np.inf, np.nan])
@@ -406,7 +413,7 @@ def test_numba_is_not_imported_before_it_is_needed():
 def test_without_numba_the_bodies_are_numpys(monkeypatch):
     monkeypatch.setattr("backends._numpy.compiled.find_spec", lambda name: None)
     monkeypatch.setattr(fast, "compiled", fast.compiled.__wrapped__)
-    assert fast._compiled.__wrapped__() == {}
+    assert fast._compiled.__wrapped__() is None
 
 
 def test_threads_raise_what_their_items_raise_and_see_the_callers_error_state():
