@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends._numpy.blocks import row_blocks
+from backends._numpy.compiled import compiled
+from backends._numpy.embedding import each_part, writable
 
 if TYPE_CHECKING:
     from backends._base import Backend
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 Array = Any
 
 _FEW_CLASSES = 64
+
+_MUCH = 1 << 12
+"""Logits from which on it pays to load what is compiled."""
 
 
 def cross_entropy_forward(
@@ -54,6 +59,12 @@ def _exponentials(logits: Array, labels: Array, weights: Array | None, dtype: An
     """``exp(z) (N, C)``, and for each row its sum, the ``z`` at its label and, given weights, ``sum(w * z)``."""
     exps = np.empty(logits.shape, dtype)
     sums, picked, spread = np.empty((3, len(logits)), dtype)
+    known = logits.dtype == np.float32 and logits.size >= _MUCH and weights is None
+    loops = compiled("cross_entropy") if known else None
+    if loops is not None:
+        given = writable(np.ascontiguousarray(logits)), writable(np.ascontiguousarray(labels)), exps, sums, picked
+        each_part(lambda some: loops.exponentials(*given, some.start, some.stop), len(logits), logits.size)
+        return exps, sums, picked, spread
     ones = np.ones(logits.shape[1], dtype)
     for block in row_blocks(*logits.shape):
         z = np.subtract(logits[block], _row_max(logits[block])[:, None], out=exps[block])

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from importlib import import_module
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends._numpy import cross_entropy as fast
+
 TOPIC = "cross_entropy"
 IGNORE = -100
 SHAPES = [(0, 3), (1, 1), (5, 1), (1, 7), (6, 4), (30, 90), (700, 50), (3, 40_000)]
+
+
+@pytest.fixture(autouse=True, scope="module", params=[fast._MUCH, 1], ids=["little", "much"])
+def much(request):
+    """How many logits are enough for compiled loops."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "_MUCH", request.param)
+        yield
 
 
 def case(shape, *, weighted=False, dtype=np.float64, scale=1.0, seed=0):
@@ -127,3 +138,22 @@ def test_numpy_as_reference(pair, dtype, tolerance, shape, weighted, smoothing, 
     for a, b in zip(found, expected, strict=True):
         assert a.dtype == b.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1, np.abs(b).max(initial=0)))
+
+
+def test_compiled_exponential_is_that_of_numpy():
+    pytest.importorskip("numba", reason="the compiled loops need numba")
+    exp = import_module("backends._numpy.cross_entropy_compiled").exp
+    x = np.concatenate([-np.geomspace(1e-20, 87, 5000), [-0.0, -88, -200, -1e5, -np.inf]]).astype(np.float32)
+    np.testing.assert_allclose([exp(v) for v in x], np.exp(x), rtol=3e-7, atol=1e-37)
+    assert np.isnan(exp(np.float32(np.nan)))
+
+
+@pytest.mark.parametrize("place", range(11))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_any_logit_may_be_extreme(pair, place, value):
+    logits, target, _ = case((5, 11), dtype=np.float32)
+    logits[2:4, place] = value
+    with np.errstate(invalid="ignore"):
+        found, expected = (losses_and_gradient(k, logits, target, None, IGNORE, 0.0, g=np.ones(5)) for k in pair)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6)
