@@ -95,14 +95,17 @@ class SGD(Optimizer):
 
     def _steps_rows(self, group: Group, p: Any) -> bool:
         """Whether to step only the rows that have a gradient."""
-        if type(p._grad) is not RowSparse or not p._grad.saves_work:
+        if type(p._grad) is not RowSparse:
             return False
+        if not (group["momentum"] or group["weight_decay"]):
+            return True
         # What other rows are owed would be another matter each time a captured step is repeated.
-        return not (p.backend.capturing() and (group["momentum"] or group["weight_decay"]))
+        return p._grad.saves_work and not p.backend.capturing()
 
     def _update_on(self, backend: Any, group: Group, params: list[Any], tables: list[Any]) -> None:
         momentum = group["momentum"]
-        buffers = [self.state[p]["momentum_buffer"].data if p in self.state else None for p in params]
+        known = self.state if momentum else {}
+        buffers = [known[p]["momentum_buffer"].data if p in known else None for p in params]
         data, grads = [p.data for p in params], [p.grad.data for p in params]
         steps = [self._row_step(group, p, p._grad) for p in tables]
         options = {name: group[name] for name in self.defaults}

@@ -37,9 +37,9 @@ def train(w, optimizer, batches, *, dense=False, rates=None):
         optimizer.step()
 
 
-def make_batches(steps, seed=0, low=0):
+def make_batches(steps, seed=0, low=0, shape=(2, 2)):
     rng = np.random.default_rng(seed)
-    return [(rng.integers(low, V, (2, 2)), rng.normal(size=(2, 2, D))) for _ in range(steps)]
+    return [(rng.integers(low, V, shape), rng.normal(size=(*shape, D))) for _ in range(steps)]
 
 
 def table(seed=0):
@@ -65,13 +65,16 @@ def test_sparse_steps_equal_pytorchs_dense_ones(options):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("shape", [(2, 2), (8, 4)], ids=["few ids", "more ids than rows"])
 @pytest.mark.parametrize("device", ["cpu", "strict"])
-def test_sparse_equals_dense_with_its_state(options, device):
+def test_sparse_equals_dense_with_its_state(options, shape, device):
     states = []
     for dense in (False, True):
         w = fw.Tensor(table(), requires_grad=True, device=device)
         optimizer = SGD([w], lr=0.1, **options)
-        batches = [(fw.asarray(i, device=device), fw.asarray(f, device=device)) for i, f in make_batches(12)]
+        batches = [
+            (fw.asarray(i, device=device), fw.asarray(f, device=device)) for i, f in make_batches(12, shape=shape)
+        ]
         train(w, optimizer, batches, dense=dense)
         saved = optimizer.state_dict()["state"]
         states.append((w.detach().cpu().numpy(), saved[0]["momentum_buffer"].cpu().numpy() if saved else 0))
