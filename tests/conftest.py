@@ -21,6 +21,23 @@ settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate" if os.environ.get("CI") else "default")
 
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+NAMES_A_DEVICE = {"device", "arrays", "kernels", "gpu"}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--gpu",
+        choices=["cuda", "emulated"],
+        default="cuda",
+        help="what tests marked gpu run on: a GPU, or one played by NumPy under CuPy's rules (default: cuda)",
+    )
+
+
+def pytest_configure(config):
+    if config.option.gpu == "emulated":
+        from tests.cuda import cupy_stand_in
+
+        cupy_stand_in.install()
 
 
 # ---------------------------------------------------------------- devices
@@ -32,6 +49,14 @@ def why_no_gpu() -> str:
     except (ImportError, RuntimeError) as error:
         return str(error)
     return ""
+
+
+def pytest_generate_tests(metafunc):
+    """Where there is a GPU, let each test that names no device run a second time with the GPU as the default device."""
+    test = metafunc.definition
+    bound = test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
+    if not bound and NAMES_A_DEVICE.isdisjoint(metafunc.fixturenames) and not why_no_gpu():
+        metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
 
 
 def pytest_collection_modifyitems(items):
@@ -62,6 +87,15 @@ class Arrays:
         if self.read_only:
             tensor.data.flags.writeable = False
         return tensor.requires_grad_(requires_grad)
+
+
+@pytest.fixture(autouse=True)
+def default_device(request):
+    """Where tensors are made when the test does not say."""
+    before = fw.get_default_device()
+    fw.set_default_device(getattr(request, "param", "cpu"))
+    yield
+    fw.set_default_device(before)
 
 
 # The two fixtures hold no state, so that tests of properties may use them: hence the wide scope.
