@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc):
     test = metafunc.definition
     bound = test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
     if not bound and NAMES_A_DEVICE.isdisjoint(metafunc.fixturenames) and not why_no_gpu():
-        metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
+        metafunc.parametrize("default_backend", ["cpu", CUDA], indirect=True)
 
 
 def pytest_collection_modifyitems(items):
@@ -78,8 +78,8 @@ class Arrays:
     """
 
     def __init__(self, kind: str) -> None:
-        self.device = kind.removesuffix("-readonly")
-        self.read_only = kind != self.device
+        self.device = backends.get_backend(kind.removesuffix("-readonly")).device
+        self.read_only = kind.endswith("-readonly")
 
     def make(self, values: Any, *, requires_grad: bool = False) -> fw.Tensor:
         """Return a tensor with a copy of a NumPy array or nested sequence, dtype kept."""
@@ -90,19 +90,21 @@ class Arrays:
 
 
 @pytest.fixture(autouse=True)
-def default_device(request):
-    """Where tensors are made when the test does not say."""
+def default_backend(request):
+    """The backend of the device where tensors are made when the test does not say."""
     before = fw.get_default_device()
     fw.set_default_device(getattr(request, "param", "cpu"))
-    yield
+    backend = backends.get_backend(fw.get_default_device())
+    yield backend
     fw.set_default_device(before)
+    backend.synchronize()
 
 
 # The two fixtures hold no state, so that tests of properties may use them: hence the wide scope.
 @pytest.fixture(scope="session", params=["cpu", "strict", CUDA])
 def device(request):
     """Each device string in turn."""
-    return request.param
+    return backends.get_backend(request.param).device
 
 
 @pytest.fixture(scope="session", params=["cpu", "cpu-readonly", "strict", CUDA])

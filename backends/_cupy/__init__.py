@@ -135,8 +135,8 @@ class CupyBackend(Backend):
         return np.dtype(dtype)
 
     def owner(self, array: Array) -> Any:
-        while array.base is not None:
-            array = array.base
+        while (base := getattr(array, "base", None)) is not None:
+            array = base
         return array
 
     def device_of(self, array: Array) -> str:

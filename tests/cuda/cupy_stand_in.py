@@ -205,7 +205,7 @@ def wrapped(key, shape):
     """A key for the host; arrays of indices out of range are wrapped around, as CuPy does without a word."""
     parts = [_bare(part) for part in (key if isinstance(key, tuple) else (key,))]
     parts = [np.asarray(part, dtype=None if len(part) else np.int64) if isinstance(part, list) else part for part in parts]
-    axes = [part.ndim if _is_mask(part) else 0 if part is None else 1 for part in parts]
+    axes = [np.ndim(part) if _is_mask(part) else 0 if part is None else 1 for part in parts]
     after = len(shape) - sum(n for n, part in zip(axes, parts) if part is not Ellipsis)
     axis, host = 0, []
     for n, part in zip(axes, parts):
@@ -320,8 +320,10 @@ class ndarray(NDArrayOperatorsMixin):
         self.host.sort(axis, kind="stable")
 
     def __getitem__(self, key):
-        with np.errstate(all="ignore"):
-            return to_device(self.host[wrapped(key, self.shape)], [self])
+        key = wrapped(key, self.shape)
+        part = self.host[key]
+        # Of a single entry NumPy gives a scalar, CuPy a view.
+        return to_device(part if isinstance(part, np.ndarray) else self.host[(*key, ...) if type(key) is tuple else (key, ...)], [self])
 
     def __setitem__(self, key, value):
         if not isinstance(value, ndarray):
@@ -511,6 +513,10 @@ def _take(a, indices, axis=None, out=None):
     return np.take(a, indices, axis=axis, mode="wrap") if np.size(a) else np.take(a, indices, axis=axis)
 
 
+def _take_along_axis(a, indices, axis):
+    return np.take_along_axis(a, indices % a.shape[axis] if indices.size else indices, axis)
+
+
 def _linalg(function):
     """A decomposition or solution; what cannot be had is nan, unless errors were asked for."""
 
@@ -678,7 +684,8 @@ def lifted_narrow(functions):
 
 def _make_cupy():
     functions = lifted(np, FUNCTIONS)
-    functions |= {name: lift(function) for name, function in {"sort": _sort, "argsort": _argsort, "take": _take}.items()}
+    own = {"sort": _sort, "argsort": _argsort, "take": _take, "take_along_axis": _take_along_axis}
+    functions |= {name: lift(_named(function, name)) for name, function in own.items()}
     functions |= {name: _join(functions[name]) for name in ("concatenate", "concat", "stack", "vstack", "hstack")}
     functions |= lifted_narrow(functions)
     runtime = module(
