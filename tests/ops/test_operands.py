@@ -28,11 +28,17 @@ def test_complex_numbers_make_floats_complex(device):
     assert (fw.ones(2, dtype=fw.float64, device=device) - 1j).dtype == fw.complex128
 
 
+def test_numpys_numbers_keep_their_dtype(device):
+    x = fw.ones(2, device=device)
+    assert (x + np.float64(1)).dtype == fw.float64
+    assert (x + np.float32(1)).dtype == fw.float32
+    assert (np.float64(3) * x).tolist() == [3.0, 3.0]
+    assert (x * np.complex64(2j)).tolist() == [2j, 2j]
+
+
 @pytest.mark.cpu("NumPy's arrays as operands")
 def test_numpy_operands_keep_their_dtype():
     x = fw.ones(2)
-    assert (x + np.float64(1)).dtype == fw.float64
-    assert (x + np.float32(1)).dtype == fw.float32
     for y in (x + np.ones(2), np.ones(2) + x, np.float64(3) * x):
         assert isinstance(y, fw.Tensor)
         assert y.dtype == fw.float64
