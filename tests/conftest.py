@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -56,7 +57,7 @@ def pytest_generate_tests(metafunc):
     test = metafunc.definition
     bound = test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
     if not bound and NAMES_A_DEVICE.isdisjoint(metafunc.fixturenames) and not why_no_gpu():
-        metafunc.parametrize("default_backend", ["cpu", CUDA], indirect=True)
+        metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
 
 
 def pytest_collection_modifyitems(items):
@@ -90,14 +91,32 @@ class Arrays:
 
 
 @pytest.fixture(autouse=True)
-def default_backend(request):
-    """The backend of the device where tensors are made when the test does not say."""
+def default_device(request):
+    """Where tensors are made when the test does not say."""
     before = fw.get_default_device()
     fw.set_default_device(getattr(request, "param", "cpu"))
-    backend = backends.get_backend(fw.get_default_device())
-    yield backend
+    yield
     fw.set_default_device(before)
-    backend.synchronize()
+    wait_for_gpu()
+
+
+def wait_for_gpu():
+    """Let an index out of range that a GPU has met be raised now, not by whoever waits next."""
+    if not why_no_gpu():
+        backends.get_backend("cuda").synchronize()
+
+
+@pytest.fixture
+def raises():
+    """:func:`pytest.raises` for errors that a GPU reports when it is waited for."""
+
+    @contextmanager
+    def raises(error, match):
+        with pytest.raises(error, match=match):
+            yield
+            wait_for_gpu()
+
+    return raises
 
 
 # The two fixtures hold no state, so that tests of properties may use them: hence the wide scope.

@@ -13,6 +13,7 @@ from backends._base import Array, Backend
 from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, products, random, recurrent
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
+from backends._cupy.linalg import Linalg
 from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._cupy.transfer import Transfer
@@ -90,10 +91,13 @@ class CupyBackend(Backend):
             array_api_compat.cupy,
             self._device,
             special=partial(SpecialFunctions, self, "cupyx.scipy.special"),
-            getitem=indexing.getitem,
-            setitem=indexing.setitem,
-            assign=indexing.assign,
+            getitem=partial(indexing.getitem, self),
+            setitem=partial(indexing.setitem, self),
+            assign=partial(indexing.assign, self),
+            take=partial(indexing.take, self),
+            take_along_axis=partial(indexing.take_along_axis, self),
             scatter=indexing.scatter,
+            linalg=Linalg(self, array_api_compat.cupy.linalg),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
         )
         self.launch = Launcher(self._device)

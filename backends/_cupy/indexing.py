@@ -1,4 +1,4 @@
-"""Indexing extensions on CuPy."""
+"""Indexing on CuPy, which wraps an index out of range around without a word: here it is noted, to be raised later."""
 
 from __future__ import annotations
 
@@ -8,24 +8,40 @@ import numpy as np
 
 Array = Any
 
-_ADDED_AS_THEY_ARE = frozenset("float16 float32 float64 int32 uint32 uint64".split())
+_ADDED_AS_THEY_ARE = frozenset(["float16", "float32", "float64", "int32", "uint32", "uint64"])
 
 
-def getitem(x: Array, key: Any) -> Array:
+def getitem(gpu: Any, x: Array, key: Any) -> Array:
     """``x[key]``."""
+    _check(gpu, "getitem", x.shape, key)
     return x[key]
 
 
-def setitem(x: Array, key: Any, value: Any) -> Array:
+def setitem(gpu: Any, x: Array, key: Any, value: Any) -> Array:
     """Return a copy of ``x`` with ``copy[key] = value``."""
     out = x.copy()
-    out[key] = value
+    assign(gpu, out, key, value)
     return out
 
 
-def assign(x: Array, key: Any, value: Any) -> None:
+def assign(gpu: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
+    _check(gpu, "setitem", x.shape, key)
     x[key] = value
+
+
+def take(gpu: Any, x: Array, indices: Array, /, *, axis: int) -> Array:
+    """The entries at the indices along an axis."""
+    _check_axis(gpu, "take", indices, x.shape[axis])
+    return x.take(indices, axis)
+
+
+def take_along_axis(gpu: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Array:
+    """The entries at the positions that the indices give along an axis."""
+    import cupy
+
+    _check_axis(gpu, "take_along_axis", indices, x.shape[axis])
+    return cupy.take_along_axis(x, indices, axis)
 
 
 def scatter(values: Array, key: Any, shape: tuple[int, ...]) -> Array:
@@ -54,3 +70,31 @@ def _add_at(cupy: Any, out: Array, key: Any, values: Array) -> Array:
         wide = np.float32 if dtype.name == "bfloat16" else np.int32
         return _add_at(cupy, out.astype(wide), key, values.astype(wide)).astype(dtype)
     return out
+
+
+def _check(gpu: Any, op: str, shape: tuple[int, ...], key: Any) -> None:
+    """Note the indices of a key that are outside an array of that shape."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if not any(_is_index(gpu, part) for part in parts):
+        return
+    taken = sum(_axes(part) for part in parts)
+    axis = 0
+    for part in parts:
+        if _is_index(gpu, part) and axis < len(shape):
+            _check_axis(gpu, op, part, shape[axis])
+        axis += len(shape) - taken if part is Ellipsis else _axes(part)
+
+
+def _is_index(gpu: Any, part: Any) -> bool:
+    return isinstance(part, gpu.array_type) and part.dtype.kind in "iu"
+
+
+def _axes(part: Any) -> int:
+    """How many axes a part of a key takes up; Ellipsis, which takes the others, none."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return int(part.ndim) if getattr(part, "dtype", None) == bool else 1
+
+
+def _check_axis(gpu: Any, op: str, ids: Array, length: int) -> None:
+    gpu.check_indices(ids, length, op, -length)

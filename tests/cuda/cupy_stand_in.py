@@ -15,6 +15,7 @@ import warnings
 from contextlib import contextmanager, nullcontext
 from functools import cache, wraps
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import scipy.special
@@ -23,59 +24,528 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from backends._numpy import NumpyBackend, narrow
 
 # ---------------------------------------------------------------- CuPy's names, and what its functions do not take
-FUNCTIONS = """
-abs absolute acos acosh add all allclose amax amin angle any append apply_along_axis apply_over_axes arange arccos arccosh
-arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition argsort argwhere around array_equal array_equiv
-array_split asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d average bincount bitwise_and bitwise_count
-bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor broadcast_arrays broadcast_shapes
-broadcast_to cbrt ceil choose clip column_stack common_type compress concat concatenate conj conjugate convolve copy
-copysign copyto corrcoef correlate cos cosh count_nonzero cov cross cumprod cumsum cumulative_prod cumulative_sum deg2rad
-degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digitize divide divmod dot dsplit dstack ediff1d
-einsum empty empty_like equal exp exp2 expand_dims expm1 extract eye fabs fill_diagonal fix flatnonzero flip fliplr flipud
-float_power floor floor_divide fmax fmin fmod frexp full full_like gcd gradient greater greater_equal heaviside histogram
-histogram2d histogramdd hsplit hstack hypot i0 identity imag indices inner interp intersect1d invert isclose iscomplex
-iscomplexobj isfinite isin isinf isnan isneginf isposinf isreal isrealobj ix_ kron lcm ldexp left_shift less less_equal
-lexsort linspace log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logspace matmul
-matrix_transpose max maximum may_share_memory mean median meshgrid min minimum mod modf moveaxis multiply nan_to_num
-nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanprod nanstd nansum nanvar negative nextafter
-nonzero not_equal ones ones_like outer packbits pad partition percentile permute_dims piecewise place positive pow power
-prod ptp put put_along_axis putmask quantile rad2deg radians ravel ravel_multi_index real reciprocal remainder repeat
-reshape resize right_shift rint roll rollaxis rot90 round searchsorted select setdiff1d setxor1d shares_memory sign signbit
-sin sinc sinh sort sort_complex split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh
-tensordot tile trace transpose trapezoid tri tril tril_indices triu triu_indices true_divide trunc union1d unique
-unique_all unique_counts unique_inverse unique_values unravel_index unwrap vander var vdot vsplit vstack where zeros
-zeros_like
-""".split()
+FUNCTIONS = [
+    "abs",
+    "absolute",
+    "acos",
+    "acosh",
+    "add",
+    "all",
+    "allclose",
+    "amax",
+    "amin",
+    "angle",
+    "any",
+    "append",
+    "apply_along_axis",
+    "apply_over_axes",
+    "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "argwhere",
+    "around",
+    "array_equal",
+    "array_equiv",
+    "array_split",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "average",
+    "bincount",
+    "bitwise_and",
+    "bitwise_count",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
+    "cbrt",
+    "ceil",
+    "choose",
+    "clip",
+    "column_stack",
+    "common_type",
+    "compress",
+    "concat",
+    "concatenate",
+    "conj",
+    "conjugate",
+    "convolve",
+    "copy",
+    "copysign",
+    "copyto",
+    "corrcoef",
+    "correlate",
+    "cos",
+    "cosh",
+    "count_nonzero",
+    "cov",
+    "cross",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
+    "deg2rad",
+    "degrees",
+    "delete",
+    "diag",
+    "diag_indices",
+    "diag_indices_from",
+    "diagflat",
+    "diagonal",
+    "diff",
+    "digitize",
+    "divide",
+    "divmod",
+    "dot",
+    "dsplit",
+    "dstack",
+    "ediff1d",
+    "einsum",
+    "empty",
+    "empty_like",
+    "equal",
+    "exp",
+    "exp2",
+    "expand_dims",
+    "expm1",
+    "extract",
+    "eye",
+    "fabs",
+    "fill_diagonal",
+    "fix",
+    "flatnonzero",
+    "flip",
+    "fliplr",
+    "flipud",
+    "float_power",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
+    "full",
+    "full_like",
+    "gcd",
+    "gradient",
+    "greater",
+    "greater_equal",
+    "heaviside",
+    "histogram",
+    "histogram2d",
+    "histogramdd",
+    "hsplit",
+    "hstack",
+    "hypot",
+    "i0",
+    "identity",
+    "imag",
+    "indices",
+    "inner",
+    "interp",
+    "intersect1d",
+    "invert",
+    "isclose",
+    "iscomplex",
+    "iscomplexobj",
+    "isfinite",
+    "isin",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "isrealobj",
+    "ix_",
+    "kron",
+    "lcm",
+    "ldexp",
+    "left_shift",
+    "less",
+    "less_equal",
+    "lexsort",
+    "linspace",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "logaddexp",
+    "logaddexp2",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logspace",
+    "matmul",
+    "matrix_transpose",
+    "max",
+    "maximum",
+    "may_share_memory",
+    "mean",
+    "median",
+    "meshgrid",
+    "min",
+    "minimum",
+    "mod",
+    "modf",
+    "moveaxis",
+    "multiply",
+    "nan_to_num",
+    "nanargmax",
+    "nanargmin",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmedian",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "negative",
+    "nextafter",
+    "nonzero",
+    "not_equal",
+    "ones",
+    "ones_like",
+    "outer",
+    "packbits",
+    "pad",
+    "partition",
+    "percentile",
+    "permute_dims",
+    "piecewise",
+    "place",
+    "positive",
+    "pow",
+    "power",
+    "prod",
+    "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
+    "quantile",
+    "rad2deg",
+    "radians",
+    "ravel",
+    "ravel_multi_index",
+    "real",
+    "reciprocal",
+    "remainder",
+    "repeat",
+    "reshape",
+    "resize",
+    "right_shift",
+    "rint",
+    "roll",
+    "rollaxis",
+    "rot90",
+    "round",
+    "searchsorted",
+    "select",
+    "setdiff1d",
+    "setxor1d",
+    "shares_memory",
+    "sign",
+    "signbit",
+    "sin",
+    "sinc",
+    "sinh",
+    "sort",
+    "sort_complex",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tan",
+    "tanh",
+    "tensordot",
+    "tile",
+    "trace",
+    "transpose",
+    "trapezoid",
+    "tri",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
+    "true_divide",
+    "trunc",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
+    "unravel_index",
+    "unwrap",
+    "vander",
+    "var",
+    "vdot",
+    "vsplit",
+    "vstack",
+    "where",
+    "zeros",
+    "zeros_like",
+]
 
 # What CuPy has from NumPy as it is.
-BORROWED = """
-bool bool_ byte cdouble complex128 complex64 complexfloating csingle double dtype e euler_gamma finfo float16 float32
-float64 floating generic half iinfo index_exp inexact inf int16 int32 int64 int8 int_ intc integer intp isdtype issubdtype
-longlong nan ndindex newaxis number pi promote_types s_ short signedinteger single ubyte uint uint16 uint32 uint64 uint8
-uintc uintp ulonglong unsignedinteger ushort
-""".split()
+BORROWED = [
+    "bool",
+    "bool_",
+    "byte",
+    "cdouble",
+    "complex128",
+    "complex64",
+    "complexfloating",
+    "csingle",
+    "double",
+    "dtype",
+    "e",
+    "euler_gamma",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "floating",
+    "generic",
+    "half",
+    "iinfo",
+    "index_exp",
+    "inexact",
+    "inf",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "int_",
+    "intc",
+    "integer",
+    "intp",
+    "isdtype",
+    "issubdtype",
+    "longlong",
+    "nan",
+    "ndindex",
+    "newaxis",
+    "number",
+    "pi",
+    "promote_types",
+    "s_",
+    "short",
+    "signedinteger",
+    "single",
+    "ubyte",
+    "uint",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint8",
+    "uintc",
+    "uintp",
+    "ulonglong",
+    "unsignedinteger",
+    "ushort",
+]
 
-LINALG = """
-cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matrix_power matrix_rank norm pinv qr slogdet solve svd
-tensorinv tensorsolve
-""".split()
+LINALG = [
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matrix_power",
+    "matrix_rank",
+    "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "tensorinv",
+    "tensorsolve",
+]
 
-FFT = """
-fft fft2 fftfreq fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2 rfftfreq rfftn
-""".split()
+FFT = [
+    "fft",
+    "fft2",
+    "fftfreq",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfft2",
+    "irfftn",
+    "rfft",
+    "rfft2",
+    "rfftfreq",
+    "rfftn",
+]
 
-SPECIAL = """
-bdtr bdtrc bdtri beta betainc betaincinv betaln binom boxcox boxcox1p btdtr btdtri cbrt chdtr chdtrc chdtri cosdg cosm1
-cotdg digamma ellipeinc ellipj ellipk ellipkinc ellipkm1 entr erf erfc erfcinv erfcx erfinv exp1 exp10 exp2 expi expit expm1
-expn exprel fdtr fdtrc fdtri gamma gammainc gammaincc gammainccinv gammaincinv gammaln gammasgn gdtr gdtrc huber i0 i0e i1
-i1e inv_boxcox inv_boxcox1p j0 j1 k0 k0e k1 k1e kl_div lambertw log1p log_expit log_ndtr log_softmax loggamma logit
-logsumexp lpmv multigammaln nbdtr nbdtrc nbdtri ndtr ndtri pdtr pdtrc pdtri poch polygamma pseudo_huber psi radian rel_entr
-rgamma round shichi sici sinc sindg softmax sph_harm_y spherical_yn tandg wright_bessel xlog1py xlogy y0 y1 yn zeta zetac
-""".split()
+SPECIAL = [
+    "bdtr",
+    "bdtrc",
+    "bdtri",
+    "beta",
+    "betainc",
+    "betaincinv",
+    "betaln",
+    "binom",
+    "boxcox",
+    "boxcox1p",
+    "btdtr",
+    "btdtri",
+    "cbrt",
+    "chdtr",
+    "chdtrc",
+    "chdtri",
+    "cosdg",
+    "cosm1",
+    "cotdg",
+    "digamma",
+    "ellipeinc",
+    "ellipj",
+    "ellipk",
+    "ellipkinc",
+    "ellipkm1",
+    "entr",
+    "erf",
+    "erfc",
+    "erfcinv",
+    "erfcx",
+    "erfinv",
+    "exp1",
+    "exp10",
+    "exp2",
+    "expi",
+    "expit",
+    "expm1",
+    "expn",
+    "exprel",
+    "fdtr",
+    "fdtrc",
+    "fdtri",
+    "gamma",
+    "gammainc",
+    "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
+    "gammaln",
+    "gammasgn",
+    "gdtr",
+    "gdtrc",
+    "huber",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "inv_boxcox",
+    "inv_boxcox1p",
+    "j0",
+    "j1",
+    "k0",
+    "k0e",
+    "k1",
+    "k1e",
+    "kl_div",
+    "lambertw",
+    "log1p",
+    "log_expit",
+    "log_ndtr",
+    "log_softmax",
+    "loggamma",
+    "logit",
+    "logsumexp",
+    "lpmv",
+    "multigammaln",
+    "nbdtr",
+    "nbdtrc",
+    "nbdtri",
+    "ndtr",
+    "ndtri",
+    "pdtr",
+    "pdtrc",
+    "pdtri",
+    "poch",
+    "polygamma",
+    "pseudo_huber",
+    "psi",
+    "radian",
+    "rel_entr",
+    "rgamma",
+    "round",
+    "shichi",
+    "sici",
+    "sinc",
+    "sindg",
+    "softmax",
+    "sph_harm_y",
+    "spherical_yn",
+    "tandg",
+    "wright_bessel",
+    "xlog1py",
+    "xlogy",
+    "y0",
+    "y1",
+    "yn",
+    "zeta",
+    "zetac",
+]
 
-_REDUCTIONS = "all any sum prod amax amin max min nansum nanprod nanmax nanmin".split()
-_MOMENTS = "mean var std nanmean nanvar nanstd".split()
-_MADE = "empty ones zeros full empty_like ones_like zeros_like full_like eye arange linspace fftfreq rfftfreq".split()
+_REDUCTIONS = ["all", "any", "sum", "prod", "amax", "amin", "max", "min", "nansum", "nanprod", "nanmax", "nanmin"]
+_MOMENTS = ["mean", "var", "std", "nanmean", "nanvar", "nanstd"]
+_MADE = [
+    "empty",
+    "ones",
+    "zeros",
+    "full",
+    "empty_like",
+    "ones_like",
+    "zeros_like",
+    "full_like",
+    "eye",
+    "arange",
+    "linspace",
+    "fftfreq",
+    "rfftfreq",
+]
 LACKING = (
     dict.fromkeys(_REDUCTIONS, {"initial", "where"})
     | dict.fromkeys(_MOMENTS, {"where", "mean", "correction"})
@@ -88,11 +558,45 @@ LACKING = (
 )
 """Keywords of NumPy's functions that CuPy's of the same name do not have."""
 
-METHODS = """
-all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot
-flatten max mean min nonzero prod ravel repeat reshape round searchsorted squeeze std sum swapaxes take trace
-transpose var view
-""".split()
+METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "astype",
+    "choose",
+    "clip",
+    "compress",
+    "conj",
+    "conjugate",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "flatten",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "searchsorted",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "transpose",
+    "var",
+    "view",
+]
 
 ADDED_AT_INDICES = ("int32", "float16", "float32", "float64", "uint32", "uint64")
 """Dtypes for which CuPy adds at an array of indices."""
@@ -137,7 +641,9 @@ def lift(function, *, strict=False):
     @wraps(function)
     def call(*args, **kwargs):
         if not lacking.isdisjoint(kwargs):
-            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {min(lacking & kwargs.keys())!r}")
+            raise TypeError(
+                f"{function.__name__}() got an unexpected keyword argument {min(lacking & kwargs.keys())!r}"
+            )
         if strict and any(isinstance(x, (list, tuple)) for x in args):
             raise TypeError(f"Unsupported type {list}")
         owners = list(arrays_in([*args, *kwargs.values()]))
@@ -194,7 +700,9 @@ def _named(function, name):
 def has_index_array(key):
     """Whether a key has an array of integers in it."""
     parts = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(part, (list, ndarray, np.ndarray)) and np.asarray(_bare(part)).dtype != bool for part in parts)
+    return any(
+        isinstance(part, (list, ndarray, np.ndarray)) and np.asarray(_bare(part)).dtype != bool for part in parts
+    )
 
 
 def _bare(part):
@@ -204,7 +712,9 @@ def _bare(part):
 def wrapped(key, shape):
     """A key for the host; arrays of indices out of range are wrapped around, as CuPy does without a word."""
     parts = [_bare(part) for part in (key if isinstance(key, tuple) else (key,))]
-    parts = [np.asarray(part, dtype=None if len(part) else np.int64) if isinstance(part, list) else part for part in parts]
+    parts = [
+        np.asarray(part, dtype=None if len(part) else np.int64) if isinstance(part, list) else part for part in parts
+    ]
     axes = [np.ndim(part) if _is_mask(part) else 0 if part is None else 1 for part in parts]
     after = len(shape) - sum(n for n, part in zip(axes, parts) if part is not Ellipsis)
     axis, host = 0, []
@@ -323,7 +833,10 @@ class ndarray(NDArrayOperatorsMixin):
         key = wrapped(key, self.shape)
         part = self.host[key]
         # Of a single entry NumPy gives a scalar, CuPy a view.
-        return to_device(part if isinstance(part, np.ndarray) else self.host[(*key, ...) if type(key) is tuple else (key, ...)], [self])
+        return to_device(
+            part if isinstance(part, np.ndarray) else self.host[(*key, ...) if type(key) is tuple else (key, ...)],
+            [self],
+        )
 
     def __setitem__(self, key, value):
         if not isinstance(value, ndarray):
@@ -425,8 +938,10 @@ def _method(name):
     @wraps(of_numpy)
     def call(self, *args, **kwargs):
         if name == "nonzero" and not self.ndim:
-            raise ValueError("Calling nonzero on 0d arrays is not allowed. Use cp.atleast_1d(scalar).nonzero() instead.")
-        if name in ("argsort", "searchsorted"):
+            raise ValueError(
+                "Calling nonzero on 0d arrays is not allowed. Use cp.atleast_1d(scalar).nonzero() instead."
+            )
+        if name in ("argsort", "searchsorted", "take"):
             kwargs.pop("kind", None)
             return getattr(cupy, name)(self, *args, **kwargs)
         return own(self, *args, **kwargs)
@@ -522,12 +1037,16 @@ def _linalg(function):
 
     @wraps(function)
     def call(*args, **kwargs):
+        like = args[-1] if function.__name__ == "solve" else args[0]
+        if function.__name__ == "solve" and like.ndim > 1 and args[0].shape[:-1] != like.shape[:-1]:
+            raise ValueError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")
         try:
             return function(*args, **kwargs)
         except np.linalg.LinAlgError as error:
-            if cupyx._linalg == "raise" or "ingular" not in str(error) and "positive definite" not in str(error):
+            if "ingular" not in str(error) and "positive definite" not in str(error):
                 raise
-            like = args[-1] if function.__name__ == "solve" else args[0]
+            if cupyx._linalg == "raise":
+                raise np.linalg.LinAlgError("Error reported by getrf in cuSOLVER. devInfo = [1].") from None
             return np.full_like(like, np.nan)
 
     return call
@@ -550,7 +1069,7 @@ class Device:
     """The one device."""
 
     id = 0
-    attributes = {"MultiProcessorCount": 6, "MaxSharedMemoryPerBlockOptin": 64 * 1024}
+    attributes: ClassVar = {"MultiProcessorCount": 6, "MaxSharedMemoryPerBlockOptin": 64 * 1024}
     compute_capability = "90"
 
     def __init__(self, device=None):
@@ -678,7 +1197,19 @@ def lifted_narrow(functions):
 
         return call
 
-    names = ("sum", "mean", "prod", "var", "std", "cumulative_sum", "cumulative_prod", "tensordot", "einsum", "where", "clip")
+    names = (
+        "sum",
+        "mean",
+        "prod",
+        "var",
+        "std",
+        "cumulative_sum",
+        "cumulative_prod",
+        "tensordot",
+        "einsum",
+        "where",
+        "clip",
+    )
     return {name: either(name, functions[name]) for name in names} | {"matmul": either("matmul", functions["matmul"])}
 
 
@@ -737,7 +1268,9 @@ def _make_cupy():
 
 
 def _scatter_add(a, slices, value):
-    warnings.warn("`ndarray.scatter_add` is deprecated. Please use `cupy.add.at` instead.", DeprecationWarning, stacklevel=2)
+    warnings.warn(
+        "`ndarray.scatter_add` is deprecated. Please use `cupy.add.at` instead.", DeprecationWarning, stacklevel=2
+    )
     cupy.add.at(a, slices, value)
 
 

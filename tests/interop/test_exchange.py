@@ -7,6 +7,8 @@ import pytest
 
 import framework as fw
 
+pytestmark = pytest.mark.cpu("memory is shared with NumPy and PyTorch on the host")
+
 DTYPES = ["bool", "int8", "int64", "uint8", "float32", "float64", "complex64", "complex128"]
 SHAPES = [(3,), (2, 3), (0,), (2, 0, 3), (1,), ()]
 

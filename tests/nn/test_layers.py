@@ -116,10 +116,9 @@ def test_one_hot(device):
         (lambda: nn.Unflatten(1, (3, -1))(fw.zeros((2, 4))), ValueError, r"length 4 cannot be made \(3, -1\)"),
     ],
 )
-def test_errors(call, error, message, default_backend):
-    with pytest.raises(error, match=message):
+def test_errors(call, error, message, raises):
+    with raises(error, match=message):
         call()
-        default_backend.synchronize()
 
 
 @pytest.mark.cpu("the message names two devices")
