@@ -18,6 +18,7 @@ from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._cupy.transfer import Transfer
 from backends._namespace import Namespace
+from backends._numpy import narrow
 
 _INSTALL = "pip install 'framework[cuda12]' or 'framework[cuda13]', whichever CUDA version nvidia-smi names"
 
@@ -97,6 +98,7 @@ class CupyBackend(Backend):
             take=partial(indexing.take, self),
             take_along_axis=partial(indexing.take_along_axis, self),
             scatter=indexing.scatter,
+            isdtype=narrow.isdtype(array_api_compat.cupy.isdtype),
             linalg=Linalg(self, array_api_compat.cupy.linalg),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
         )
