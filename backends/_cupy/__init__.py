@@ -138,7 +138,10 @@ class CupyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        return np.dtype(dtype)
+        native = np.dtype(dtype)
+        if native.kind not in "biufcV":
+            raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+        return native
 
     def owner(self, array: Array) -> Any:
         while (base := getattr(array, "base", None)) is not None:

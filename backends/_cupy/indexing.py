@@ -26,6 +26,8 @@ def setitem(gpu: Any, x: Array, key: Any, value: Any) -> Array:
 
 def assign(gpu: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
+    if any(stride == 0 and length > 1 for stride, length in zip(x.strides, x.shape)):
+        raise ValueError("this array is read-only, as broadcast arrays are; write into a clone()")
     _check(gpu, "setitem", x.shape, key)
     x[key] = value
 
