@@ -60,11 +60,15 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if gpu and why_no_gpu():
         for item in gpu:
             item.add_marker(pytest.mark.skip(reason=f"no GPU: {why_no_gpu()}"))
+    elif config.option.gpu == "emulated":
+        for item in gpu:
+            if item.get_closest_marker("hardware"):
+                item.add_marker(pytest.mark.skip(reason="about the GPU itself, or too much for an emulated one"))
 
 
 class Arrays:

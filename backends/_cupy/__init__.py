@@ -92,14 +92,9 @@ class CupyBackend(Backend):
             array_api_compat.cupy,
             self._device,
             special=partial(SpecialFunctions, self, "cupyx.scipy.special"),
-            getitem=partial(indexing.getitem, self),
-            setitem=partial(indexing.setitem, self),
-            assign=partial(indexing.assign, self),
-            take=partial(indexing.take, self),
-            take_along_axis=partial(indexing.take_along_axis, self),
-            scatter=indexing.scatter,
             isdtype=narrow.isdtype(array_api_compat.cupy.isdtype),
             linalg=Linalg(self, array_api_compat.cupy.linalg),
+            **indexing.overrides(self),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
         )
         self.launch = Launcher(self._device)

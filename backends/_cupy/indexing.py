@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -11,38 +13,58 @@ Array = Any
 _ADDED_AS_THEY_ARE = frozenset(["float16", "float32", "float64", "int32", "uint32", "uint64"])
 
 
-def getitem(gpu: Any, x: Array, key: Any) -> Array:
+def overrides(gpu: Any) -> dict[str, Callable[..., Any]]:
+    """The functions below by the names of a namespace, those that take indices with a look at them first."""
+
+    def by_key(function: Callable[..., Any], op: str) -> Callable[..., Any]:
+        @wraps(function)
+        def checked(x: Array, key: Any, *value: Any) -> Any:
+            _check(gpu, op, x.shape, key)
+            return function(x, key, *value)
+
+        return checked
+
+    def along(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def checked(x: Array, indices: Array, /, *, axis: int = -1) -> Any:
+            _check_axis(gpu, function.__name__, indices, x.shape[axis])
+            return function(x, indices, axis=axis)
+
+        return checked
+
+    keyed = {"getitem": by_key(getitem, "getitem"), "setitem": by_key(setitem, "setitem")}
+    keyed |= {"assign": by_key(assign, "setitem"), "scatter": scatter}
+    return keyed | {"take": along(take), "take_along_axis": along(take_along_axis)}
+
+
+def getitem(x: Array, key: Any) -> Array:
     """``x[key]``."""
-    _check(gpu, "getitem", x.shape, key)
     return x[key]
 
 
-def setitem(gpu: Any, x: Array, key: Any, value: Any) -> Array:
+def setitem(x: Array, key: Any, value: Any) -> Array:
     """Return a copy of ``x`` with ``copy[key] = value``."""
     out = x.copy()
-    assign(gpu, out, key, value)
+    out[key] = value
     return out
 
 
-def assign(gpu: Any, x: Array, key: Any, value: Any) -> None:
+def assign(x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
-    if any(stride == 0 and length > 1 for stride, length in zip(x.strides, x.shape)):
+    if x.size and any(stride == 0 and length > 1 for stride, length in zip(x.strides, x.shape)):
         raise ValueError("this array is read-only, as broadcast arrays are; write into a clone()")
-    _check(gpu, "setitem", x.shape, key)
     x[key] = value
 
 
-def take(gpu: Any, x: Array, indices: Array, /, *, axis: int) -> Array:
+def take(x: Array, indices: Array, /, *, axis: int) -> Array:
     """The entries at the indices along an axis."""
-    _check_axis(gpu, "take", indices, x.shape[axis])
     return x.take(indices, axis)
 
 
-def take_along_axis(gpu: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Array:
+def take_along_axis(x: Array, indices: Array, /, *, axis: int) -> Array:
     """The entries at the positions that the indices give along an axis."""
     import cupy
 
-    _check_axis(gpu, "take_along_axis", indices, x.shape[axis])
     return cupy.take_along_axis(x, indices, axis)
 
 
@@ -95,7 +117,7 @@ def _axes(part: Any) -> int:
     """How many axes a part of a key takes up; Ellipsis, which takes the others, none."""
     if part is None or part is Ellipsis or isinstance(part, bool):
         return 0
-    return int(part.ndim) if getattr(part, "dtype", None) == bool else 1
+    return int(part.ndim) if hasattr(part, "dtype") and part.dtype.kind == "b" else 1
 
 
 def _check_axis(gpu: Any, op: str, ids: Array, length: int) -> None:
