@@ -23,6 +23,14 @@ settings.load_profile("gate" if os.environ.get("CI") else "default")
 
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 NAMES_A_DEVICE = {"device", "arrays", "kernels", "gpu"}
+CPU_ONLY = {
+    "backends": "NumPy's own kernels, but for tests with the `kernels` fixture",
+    "benchmarks": "how time is measured and reported",
+    "cuda": "kernels on an emulated GPU",
+    "examples": "programs that run as processes of their own",
+    "structure": "imports, names and signatures",
+}
+"""Folders in which a test that names no device has nothing to do on a GPU; elsewhere the mark `cpu` says so."""
 
 
 def pytest_addoption(parser):
@@ -55,7 +63,7 @@ def why_no_gpu() -> str:
 def pytest_generate_tests(metafunc):
     """Where there is a GPU, let each test that names no device run a second time with the GPU as the default device."""
     test = metafunc.definition
-    bound = test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
+    bound = test.path.parent.name in CPU_ONLY or test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
     if not bound and NAMES_A_DEVICE.isdisjoint(metafunc.fixturenames) and not why_no_gpu():
         metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
 
