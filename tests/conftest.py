@@ -24,7 +24,6 @@ settings.load_profile("gate" if os.environ.get("CI") else "default")
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 NAMES_A_DEVICE = {"device", "arrays", "kernels", "gpu"}
 CPU_ONLY = {
-    "backends": "NumPy's own kernels, but for tests with the `kernels` fixture",
     "benchmarks": "how time is measured and reported",
     "cuda": "kernels on an emulated GPU",
     "examples": "programs that run as processes of their own",
@@ -118,15 +117,21 @@ def wait_for_gpu():
         backends.get_backend("cuda").synchronize()
 
 
+@contextmanager
+def waited_for():
+    """Wait for a GPU at the end of a ``with`` block."""
+    yield
+    wait_for_gpu()
+
+
 @pytest.fixture
 def raises():
     """:func:`pytest.raises` for errors that a GPU reports when it is waited for."""
 
     @contextmanager
     def raises(error, match):
-        with pytest.raises(error, match=match):
+        with pytest.raises(error, match=match), waited_for():
             yield
-            wait_for_gpu()
 
     return raises
 

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from backends._base import Array, Backend
-from backends._cupy import cross_entropy, embedding, indexing, normalization, optimizer, products, random, recurrent
+from backends._cupy import (
+    cross_entropy,
+    embedding,
+    indexing,
+    narrow,
+    normalization,
+    optimizer,
+    products,
+    random,
+    recurrent,
+)
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
 from backends._cupy.linalg import Linalg
@@ -18,7 +28,6 @@ from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._cupy.transfer import Transfer
 from backends._namespace import Namespace
-from backends._numpy import narrow
 
 _INSTALL = "pip install 'framework[cuda12]' or 'framework[cuda13]', whichever CUDA version nvidia-smi names"
 
@@ -92,9 +101,9 @@ class CupyBackend(Backend):
             array_api_compat.cupy,
             self._device,
             special=partial(SpecialFunctions, self, "cupyx.scipy.special"),
-            isdtype=narrow.isdtype(array_api_compat.cupy.isdtype),
             linalg=Linalg(self, array_api_compat.cupy.linalg),
             **indexing.overrides(self),
+            **narrow.overrides(array_api_compat.cupy),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
         )
         self.launch = Launcher(self._device)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "cross_entropy"
 IGNORE = -100
 SHAPES = [(0, 3), (1, 1), (5, 1), (1, 7), (6, 4), (30, 90), (700, 50), (3, 40_000)]

@@ -11,6 +11,8 @@ pytest.importorskip("numba", reason="the compiled products need numba")
 
 from backends._numpy.products_compiled import PACKED, PLAIN, TURNED, lay_out, product
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels")
+
 
 def multiplied(w, b, times):
     matrix = lay_out(w, b.shape[1], times)

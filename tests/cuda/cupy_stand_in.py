@@ -547,11 +547,11 @@ _MADE = [
     "rfftfreq",
 ]
 LACKING = (
-    dict.fromkeys(_REDUCTIONS, {"initial", "where"})
-    | dict.fromkeys(_MOMENTS, {"where", "mean", "correction"})
-    | dict.fromkeys(_MADE, {"device", "like"})
-    | dict.fromkeys(("sort", "argsort"), {"stable", "order"})
-    | dict.fromkeys(("partition", "argpartition"), {"kind", "order"})
+    dict.fromkeys(_REDUCTIONS, frozenset({"initial", "where"}))
+    | dict.fromkeys(_MOMENTS, frozenset({"where", "mean", "correction"}))
+    | dict.fromkeys(_MADE, frozenset({"device", "like"}))
+    | dict.fromkeys(("sort", "argsort"), frozenset({"stable", "order"}))
+    | dict.fromkeys(("partition", "argpartition"), frozenset({"kind", "order"}))
     | {"clip": {"min", "max"}, "count_nonzero": {"keepdims"}, "reshape": {"shape", "copy"}, "take": {"mode"}}
     | {"cholesky": {"upper"}, "svd": {"hermitian"}, "pinv": {"rtol", "hermitian"}, "unique": {"sorted"}}
     | {"matrix_rank": {"rtol", "hermitian"}, "einsum": {"out", "order", "casting"}, "trim_zeros": {"axis"}}
@@ -1192,7 +1192,9 @@ def lifted_narrow(functions):
         @wraps(function)
         def call(*args, **kwargs):
             if any(narrow.is_narrow(x.dtype) for x in arrays_in(args)):
-                return lift(_named(in_float32()[name], name))(*args, **kwargs)
+                if "ddof" in kwargs:
+                    kwargs["correction"] = kwargs.pop("ddof")
+                return lift(_named(in_float32()[name], "narrow"))(*args, **kwargs)
             return function(*args, **kwargs)
 
         return call
