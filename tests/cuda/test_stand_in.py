@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 # One for each kind of thing that is done otherwise on a GPU; `pytest -m gpu --gpu emulated` runs them all, in minutes.
 MODULES = (
     "tests/autograd/test_inplace.py",
+    "tests/backends/test_narrow.py::test_many_are_counted",
+    "tests/backends/test_narrow.py::test_small_sigmoids_keep_their_digits",
     "tests/dialects/test_zen.py",
     "tests/linalg/test_linalg.py",
     "tests/nn/test_losses.py",

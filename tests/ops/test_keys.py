@@ -118,6 +118,14 @@ def test_a_single_entry_shares_memory(device):
     assert x.tolist() == [0.0, 2.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint16", "float64", "complex64"])
+def test_repeated_positions_add_up_in_every_dtype(device, dtype):
+    values = np.array([1, 2, 3], dtype=dtype) * (1 if dtype == "uint16" else -1)
+    added = fw.scatter(fw.asarray(values, device=device), fw.asarray([0, 2, 0], device=device), (4,))
+    assert added.dtype == values.dtype
+    assert added.tolist() == [values[0] + values[2], 0, values[1], 0]
+
+
 @pytest.mark.parametrize(
     ("op", "read"),
     [
