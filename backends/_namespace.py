@@ -36,7 +36,7 @@ class Namespace:
         module: ModuleType,
         device: Any = None,
         special: Callable[[], Any] | None = None,
-        **overrides: Callable[..., Any],
+        **overrides: Any,
     ) -> None:
         self._module = module
         self._special = special

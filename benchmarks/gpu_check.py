@@ -1,6 +1,6 @@
 """Tests and benchmarks on a machine with a GPU, in one command: ``python -m benchmarks.gpu_check``.
 
-Runs the tests marked ``gpu`` (agreement with the CPU is among them), then the benchmarks of both devices, whatever
+Runs the suite on the GPU (``pytest -m gpu``; agreement with the CPU is among it), then the benchmarks of both devices, whatever
 becomes of the tests. Writes one folder, named after the GPU, to be committed: ``tests.json``, ``results.json``,
 ``results.html`` and ``summary.md``, which is also printed. The exit status is 1 if anything failed or took longer than it may.
 """

@@ -26,7 +26,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: 
     dtype : dtype, optional
         By default that of an array; float32 (see :func:`set_default_dtype`) for Python floats, int64 for ints.
     device : str, optional
-        By default where an array is, else the default device.
+        By default where an array is; the default device for NumPy's arrays and for numbers.
     copy : bool, optional
         True always copies, False never does (and raises ValueError if it must), None copies if needed.
 

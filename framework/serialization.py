@@ -188,7 +188,7 @@ class _Encoder:
         return str(key) if isinstance(key, str) else int(key)
 
     def _tensor(self, obj: Any, where: str, name: str) -> dict[str, str]:
-        tensor = obj if isinstance(obj, Variable) else asarray(obj)
+        tensor = obj if isinstance(obj, Variable) else asarray(obj, device="cpu")
         host = np.asarray(tensor.backend.to_numpy(tensor.data), order="C")
         kind = "tensor"
         if host.dtype == np.complex128:

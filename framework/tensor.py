@@ -43,7 +43,8 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
         target = backend_for(device)
         dtype = dtype or default_for(host.dtype, from_python=True)
         return target.asarray(host, dtype=target.native_dtype(dtype)), target
-    target = found if device is None else get_backend(device)
+    # An array stays where it is, but NumPy's are values of the host, as lists are.
+    target = found if device is None and found.device != "cpu" else backend_for(device)
     native = None if dtype is None else target.native_dtype(dtype)
     if target is found:
         return target.asarray(obj, dtype=native, copy=copy), target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,30 @@ settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate" if os.environ.get("CI") else "default")
 
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+NAMES_A_DEVICE = {"device", "arrays", "kernels", "gpu"}
+CPU_ONLY = {
+    "benchmarks": "how time is measured and reported",
+    "cuda": "kernels on an emulated GPU",
+    "examples": "programs that run as processes of their own",
+    "structure": "imports, names and signatures",
+}
+"""Folders in which a test that names no device has nothing to do on a GPU; elsewhere the mark `cpu` says so."""
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--gpu",
+        choices=["cuda", "emulated"],
+        default="cuda",
+        help="what tests marked gpu run on: a GPU, or one played by NumPy under CuPy's rules (default: cuda)",
+    )
+
+
+def pytest_configure(config):
+    if config.option.gpu == "emulated":
+        from tests.cuda import cupy_stand_in
+
+        cupy_stand_in.install()
 
 
 # ---------------------------------------------------------------- devices
@@ -34,11 +59,23 @@ def why_no_gpu() -> str:
     return ""
 
 
-def pytest_collection_modifyitems(items):
+def pytest_generate_tests(metafunc):
+    """Where there is a GPU, let each test that names no device run a second time with the GPU as the default device."""
+    test = metafunc.definition
+    bound = test.path.parent.name in CPU_ONLY or test.get_closest_marker("cpu") or test.get_closest_marker("gpu")
+    if not bound and NAMES_A_DEVICE.isdisjoint(metafunc.fixturenames) and not why_no_gpu():
+        metafunc.parametrize("default_device", ["cpu", CUDA], indirect=True)
+
+
+def pytest_collection_modifyitems(config, items):
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if gpu and why_no_gpu():
         for item in gpu:
             item.add_marker(pytest.mark.skip(reason=f"no GPU: {why_no_gpu()}"))
+    elif config.option.gpu == "emulated":
+        for item in gpu:
+            if item.get_closest_marker("hardware"):
+                item.add_marker(pytest.mark.skip(reason="about the GPU itself, or too much for an emulated one"))
 
 
 class Arrays:
@@ -53,8 +90,8 @@ class Arrays:
     """
 
     def __init__(self, kind: str) -> None:
-        self.device = kind.removesuffix("-readonly")
-        self.read_only = kind != self.device
+        self.device = backends.get_backend(kind.removesuffix("-readonly")).device
+        self.read_only = kind.endswith("-readonly")
 
     def make(self, values: Any, *, requires_grad: bool = False) -> fw.Tensor:
         """Return a tensor with a copy of a NumPy array or nested sequence, dtype kept."""
@@ -64,11 +101,46 @@ class Arrays:
         return tensor.requires_grad_(requires_grad)
 
 
+@pytest.fixture(autouse=True)
+def default_device(request):
+    """Where tensors are made when the test does not say."""
+    before = fw.get_default_device()
+    fw.set_default_device(getattr(request, "param", "cpu"))
+    yield
+    fw.set_default_device(before)
+    wait_for_gpu()
+
+
+def wait_for_gpu():
+    """Let an index out of range that a GPU has met be raised now, not by whoever waits next."""
+    if not why_no_gpu():
+        backends.get_backend("cuda").synchronize()
+
+
+@contextmanager
+def waited_for():
+    """Wait for a GPU at the end of a ``with`` block."""
+    yield
+    wait_for_gpu()
+
+
+@pytest.fixture
+def raises():
+    """:func:`pytest.raises` for errors that a GPU reports when it is waited for."""
+
+    @contextmanager
+    def raises(error, match):
+        with pytest.raises(error, match=match), waited_for():
+            yield
+
+    return raises
+
+
 # The two fixtures hold no state, so that tests of properties may use them: hence the wide scope.
 @pytest.fixture(scope="session", params=["cpu", "strict", CUDA])
 def device(request):
     """Each device string in turn."""
-    return request.param
+    return backends.get_backend(request.param).device
 
 
 @pytest.fixture(scope="session", params=["cpu", "cpu-readonly", "strict", CUDA])

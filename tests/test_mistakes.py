@@ -60,7 +60,7 @@ MISTAKES = {
     ),
     "device": (lambda: fw.ones(3, device="gpu"), ValueError, "unknown device 'gpu': expected one of 'cpu', 'cuda'"),
     "two devices": (
-        lambda: fw.ones(3) + fw.ones(3, device="strict"),
+        lambda: fw.ones(3, device="cpu") + fw.ones(3, device="strict"),
         RuntimeError,
         r"got 'cpu' and 'strict'; move one of them with .to\(",
     ),
@@ -126,9 +126,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_the_message_says_what_came_and_what_to_do(name):
+def test_the_message_says_what_came_and_what_to_do(name, raises):
     make, error, words = MISTAKES[name]
-    with pytest.raises(error, match=words):
+    with raises(error, match=words):
         make()
 
 

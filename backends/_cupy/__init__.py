@@ -15,6 +15,7 @@ from backends._cupy import (
     embedding,
     indexing,
     joining,
+    narrow,
     normalization,
     optimizer,
     products,
@@ -23,6 +24,7 @@ from backends._cupy import (
 )
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
+from backends._cupy.linalg import Linalg
 from backends._cupy.memory import Allocator
 from backends._cupy.mistakes import SLOT, Mistakes, user_line
 from backends._cupy.transfer import Transfer
@@ -100,10 +102,9 @@ class CupyBackend(Backend):
             array_api_compat.cupy,
             self._device,
             special=partial(SpecialFunctions, self, "cupyx.scipy.special"),
-            getitem=indexing.getitem,
-            setitem=indexing.setitem,
-            assign=indexing.assign,
-            scatter=indexing.scatter,
+            linalg=Linalg(self, array_api_compat.cupy.linalg),
+            **indexing.overrides(self),
+            **narrow.overrides(array_api_compat.cupy),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
             **joining.overrides(self, array_api_compat.cupy),
         )
@@ -143,11 +144,14 @@ class CupyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        return np.dtype(dtype)
+        native = np.dtype(dtype)
+        if native.kind not in "biufcV":
+            raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+        return native
 
     def owner(self, array: Array) -> Any:
-        while array.base is not None:
-            array = array.base
+        while (base := getattr(array, "base", None)) is not None:
+            array = base
         return array
 
     def device_of(self, array: Array) -> str:

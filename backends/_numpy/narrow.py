@@ -37,7 +37,7 @@ def functions(xp: Any) -> dict[str, Function]:
         **{name: _of_numbers(getattr(xp, name)) for name in _OF_NUMBERS},
         "clip": _clip(xp.clip),
         "einsum": _einsum(xp.einsum),
-        "isdtype": _isdtype(xp.isdtype),
+        "isdtype": isdtype(xp.isdtype),
         "astype": _astype(xp.astype),
     }
 
@@ -154,12 +154,14 @@ def _clip(function: Function) -> Function:
     return clip
 
 
-def _isdtype(function: Function) -> Function:
+def isdtype(function: Function) -> Function:
+    """The function, which knows bfloat16 too."""
+
     @wraps(function)
-    def isdtype(dtype: Any, kind: Any) -> bool:
+    def known(dtype: Any, kind: Any) -> bool:
         if dtype.kind != "V":
             return bool(function(dtype, kind))
         kinds = kind if isinstance(kind, tuple) else (kind,)
         return not {"real floating", "numeric", dtype}.isdisjoint(kinds)
 
-    return isdtype
+    return known

@@ -32,6 +32,8 @@ from functools import update_wrapper
 from inspect import Signature, signature
 from typing import Any, overload
 
+import numpy as np
+
 from backends import Backend, backend_of
 from framework.autograd.graph import Edge, Node, Variable, make_tensor, new, next_seq, result_class
 from framework.autograd.modes import mode
@@ -114,7 +116,10 @@ class Op:
         converted = []
         for x in args:
             found = None if isinstance(x, Variable) or type(x) in self.constants else backend_of(x)
-            if found is not None:
+            if backend is not None and isinstance(x, np.generic):
+                # A number of NumPy's has a dtype, but is on no device.
+                x = make_tensor(backend, backend.asarray(x))
+            elif found is not None:
                 x = make_tensor(found, found.wrap(x))
             elif not isinstance(x, Variable) and isinstance(x, int | float | complex):
                 x = _plain_number(x)

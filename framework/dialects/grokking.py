@@ -504,7 +504,7 @@ def _as_tensor(data: Any, device: str | None, *, copy: bool | None = None) -> fw
     """Values of any kind, with NumPy's dtypes, on the device named, their own, or the default one."""
     if isinstance(data, Tensor | fw.Tensor):
         data = data.data
-    elif not hasattr(data, "__array_namespace__"):
+    elif not hasattr(data, "__dlpack__"):
         data = np.array(data)
     if device is None and isinstance(data, np.ndarray):
         device = fw.get_default_device()

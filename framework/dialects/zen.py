@@ -199,7 +199,7 @@ class Tensor:
 
 
 def _floats(value: Any, device: str | None, *, copy: bool | None = None) -> fw.Tensor:
-    x = fw.asarray(value if hasattr(value, "__array_namespace__") else np.array(value), device=device, copy=copy)
+    x = fw.asarray(value if hasattr(value, "__dlpack__") else np.array(value), device=device, copy=copy)
     return x.to(fw.float64) if x.dtype.kind in "iub" else x
 
 

@@ -15,6 +15,8 @@ from framework import nn
 from framework.autograd import checkpoint, detect_anomaly
 from framework.nn import functional
 
+pytestmark = pytest.mark.cpu("autocast is entered for a device by name")
+
 ROOT = Path(__file__).parents[2]
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 

@@ -169,6 +169,7 @@ def test_a_bad_row_skips_the_step():
     assert scaler.get_scale() == 2.0
 
 
+@pytest.mark.cpu("counts conversions of NumPy's arrays")
 def test_one_value_is_read_a_step(monkeypatch):
     """On a GPU each read waits for the device."""
     from backends import get_backend

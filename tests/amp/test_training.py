@@ -11,6 +11,8 @@ from framework.amp import GradScaler, autocast
 from framework.data import DataLoader, TensorDataset
 from framework.training import Callback, fit
 
+pytestmark = pytest.mark.cpu("autocast is entered for a device by name")
+
 # float16 overflows in the first steps, until the scale has come down; NumPy warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
 

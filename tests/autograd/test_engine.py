@@ -366,6 +366,7 @@ def test_gradients_have_their_values_dtype():
     assert b.grad.dtype == fw.float64
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_the_gradient_moves_back_over_devices():
     x = leaf([1.0, 2.0])
     y = x.to("strict")
@@ -378,6 +379,7 @@ def test_the_gradient_moves_back_over_devices():
     assert fw.autograd.grad(g.sum(), z)[0].item() == pytest.approx(9.0)
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_devices_do_not_mix():
     with pytest.raises(
         RuntimeError, match=r"add: expected all tensors on one device, got 'cpu' and 'strict'; .*\.to\("

@@ -8,7 +8,7 @@ import pytest
 import framework as fw
 
 
-def leaf(values, device="cpu"):
+def leaf(values, device=None):
     return fw.Tensor(np.asarray(values, dtype=np.float64), requires_grad=True, device=device)
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from backends._numpy import cross_entropy as fast
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "cross_entropy"
 IGNORE = -100
 SHAPES = [(0, 3), (1, 1), (5, 1), (1, 7), (6, 4), (30, 90), (700, 50), (3, 40_000)]

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from backends._numpy import embedding as fast
 from backends._numpy.compiled import compiled
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "embedding"
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "normalization"
 EPS = 1e-5
 SHAPES = [(0, 3), (1, 1), (4, 1), (1, 6), (5, 7), (700, 64), (3, 5000), (2, 40_000)]

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from backends._numpy import embedding as fast
 from backends._numpy.compiled import compiled
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "optimizer"
 STEPS = 4
 

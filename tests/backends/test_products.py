@@ -20,6 +20,8 @@ from backends._numpy.products_compiled import (
     product,
 )
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels")
+
 
 def multiplied(w, b, times):
     matrix = lay_out(w, b.shape[1], times)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 TOPIC = "random"
 MASK = 2**64 - 1
 

@@ -15,6 +15,8 @@ from backends._numpy import recurrent as fast
 from backends._numpy import threads
 from backends.reference import recurrent as reference
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 CPU = SimpleNamespace(xp=np)
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("rnn", "sigmoid"), ("lstm", None), ("gru", None)]

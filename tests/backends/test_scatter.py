@@ -7,6 +7,8 @@ import pytest
 
 import backends
 
+pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
+
 RNG = np.random.default_rng(0)
 
 KEYS = {

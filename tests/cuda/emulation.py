@@ -136,6 +136,7 @@ class EmulatedLauncher:
 
     @staticmethod
     def _argument(memory, argument):
+        argument = getattr(argument, "host", argument)
         if argument is None:
             return "p", ctypes.c_void_p(None)
         if isinstance(argument, np.ndarray) and argument.dtype.fields and argument.size == 1:

@@ -13,6 +13,7 @@ from benchmarks.floors import count
 from benchmarks.peers import ours
 from benchmarks.workloads import Workload, cpu_workloads, gpu_workloads, make_data
 
+ON_A_GPU = [pytest.mark.gpu, pytest.mark.hardware]
 SMALL = {"V": 40, "D": 6, "N": 4, "T": 5, "H": 7}
 
 
@@ -31,7 +32,7 @@ def large_workloads():
     """Return the GPUs' workloads, but for those whose step takes a single core more than seconds."""
     for w in gpu_workloads():
         if count(w).operations < 3e11 and count(w).bytes < 1e9:
-            yield pytest.param("cuda", w, id=f"cuda-{w.name}", marks=pytest.mark.gpu)
+            yield pytest.param("cuda", w, id=f"cuda-{w.name}", marks=ON_A_GPU)
 
 
 def results(workload, device):
@@ -75,7 +76,7 @@ def babi_losses(device, path, options, steps):
 # Not --founding: its learning rate makes the first steps chaotic. Already two ways to round a sum on one CPU part there by
 # 1e-4 within thirty steps, where the recipes below stay within 1e-6.
 @pytest.mark.parametrize("options", [["--cell", "rnn"], ["--cell", "lstm"], ["--cell", "gru"]], ids=" ".join)
-@pytest.mark.parametrize(("device", "steps"), [("strict", 40), pytest.param("cuda", 200, marks=pytest.mark.gpu)])
+@pytest.mark.parametrize(("device", "steps"), [("strict", 40), pytest.param("cuda", 200, marks=ON_A_GPU)])
 def test_the_babi_model_learns_the_same(device, steps, options, tmp_path, record_property):
     from babi_data import write_stories
 

@@ -9,7 +9,7 @@ import framework as fw
 from framework import nn
 from tests.cuda.test_training import BAGS, OPTIMIZERS, bag_training, training
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.hardware]
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])

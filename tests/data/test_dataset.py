@@ -117,9 +117,9 @@ BAD_DATASETS = {
 
 
 @pytest.mark.parametrize("name", BAD_DATASETS)
-def test_bad_data_sets(name):
+def test_bad_data_sets(name, raises):
     call, kind, message = BAD_DATASETS[name]
-    with pytest.raises(kind, match=message):
+    with raises(kind, match=message):
         call()
 
 

@@ -147,6 +147,7 @@ def test_batches_are_moved(device):
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
+@pytest.mark.cpu("sets the default device itself")
 def test_workers_move_to_a_device_and_to_the_default_one(num_workers):
     loader = DataLoader(range(5), batch_size=2, num_workers=num_workers, device="strict")
     assert [(batch.device, batch.cpu().tolist()) for batch in loader] == [
@@ -257,6 +258,7 @@ def run(loader, count):
 
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize(("before", "after"), [(0, 0), (0, 2), (2, 2)])
+@pytest.mark.cpu("about processes, which begin without the GPU")
 def test_a_run_resumed_anywhere_gives_the_same_batches(kind, before, after):
     if kind == "stream" and before != after:
         pytest.skip("a stream's order depends on the number of workers")

@@ -19,7 +19,16 @@ from framework.data import DataLoader, Dataset, IterableDataset, get_worker_info
 from framework.data.workers import default_start_method
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc and sends signals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc and sends signals"),
+    pytest.mark.cpu("about processes, which begin without the GPU"),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_cupy(monkeypatch):
+    """Fork workers also where the suite has loaded CuPy: they do not touch the GPU."""
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
 
 
 def children():

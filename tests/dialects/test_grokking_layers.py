@@ -266,6 +266,7 @@ def test_values_are_those_of_the_moment_of_the_call(change):
     np.testing.assert_array_equal(host(out), expected)
 
 
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_an_array_that_was_handed_out_may_change_at_any_time():
     layer, x = Linear(2, 2), Tensor(np.ones((1, 2)), autograd=True)
     weight = layer.weight.data
@@ -374,6 +375,7 @@ def test_the_next_word_program_equals_the_lessons_algorithm_and_the_main_api():
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_small_nets_equal_the_lessons_algorithm(seed):
     x, y = (np.random.default_rng(seed).standard_normal(shape) for shape in ((6, 3), (6, 2)))
     runs = []
@@ -393,6 +395,7 @@ def test_small_nets_equal_the_lessons_algorithm(seed):
     np.testing.assert_allclose(runs[0], runs[1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.cpu("counts the bytes of the host")
 def test_memory_does_not_grow_with_the_number_of_steps():
     """Not with the collector off either: nothing waits for it."""
     words = np.random.default_rng(0).integers(0, founding.VOCABULARY, (20, 6))
@@ -420,6 +423,7 @@ def test_a_program_that_only_looks_ahead_keeps_nothing():
     assert len(layer.weight.children) <= 100
 
 
+@pytest.mark.cpu("sets the default device itself")
 def test_layers_run_on_the_default_device():
     fw.set_default_device("strict")
     try:

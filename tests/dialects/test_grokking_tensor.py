@@ -497,6 +497,7 @@ def test_results_die_with_their_last_user():
 
 
 # ---------------------------------------------------------------- devices
+@pytest.mark.cpu("sets the default device itself")
 def test_the_default_device_is_where_everything_goes():
     fw.set_default_device("strict")
     try:

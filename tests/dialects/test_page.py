@@ -33,6 +33,7 @@ def test_what_is_named_exists(name):
     reduce(getattr, path, ROOTS[root])
 
 
+@pytest.mark.cpu("some examples set the default device")
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_examples_run(code):
     x = fw.Tensor([0.5, 1.0], requires_grad=True)

@@ -105,6 +105,7 @@ def test_operators_on_tensors_and_arrays(device, op, shapes):
 
 @pytest.mark.parametrize("op", OPERATORS)
 @pytest.mark.parametrize("number", [2, 2.5, np.float64(2.5), np.int64(2), [2.5, 0.5]])
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_operators_on_plain_numbers_and_lists(op, number):
     x = Tensor([1.5, 2.0])
     for out, function in (
@@ -126,6 +127,7 @@ def test_number_minus_tensor():
 @pytest.mark.parametrize(
     "shapes", [((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4))]
 )
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_matrix_products(shapes):
     a, b = positive(shapes[0], 0), positive(shapes[1], 1)
     x, y = Tensor(a), Tensor(b)
@@ -202,6 +204,7 @@ def test_a_long_chain_needs_no_recursion():
     assert float(x.gradient) == 1.0
 
 
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_prefix_shapes():
     """A bias (3,) beside a batch (2, 3) gets the sum over the batch, also where its length equals the batch's."""
     for batch in (2, 3):
@@ -296,6 +299,7 @@ def test_graphs_die_with_their_last_user():
 
 
 @given(st.lists(st.tuples(st.sampled_from("+-*"), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=12))
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_programs_equal_the_main_api(steps):
     ops = {"+": operator.add, "-": operator.sub, "*": operator.mul}
     start = [np.array([[0.5], [1.5]]), np.array([2.0, -1.0, 0.5])]
@@ -313,6 +317,7 @@ def test_programs_equal_the_main_api(steps):
 
 
 # ---------------------------------------------------------------- functions and programs
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_lifted_functions():
     x = Tensor([0.5, 1.0])
     for function, derivative in (
@@ -333,6 +338,7 @@ def test_lifted_functions():
     assert zen.sum(Tensor(np.ones((2, 3))), axis=0).shape == (3,)
 
 
+@pytest.mark.cpu("reads the lesson's raw arrays with NumPy")
 def test_a_digit_recogniser_in_small():
     """Two layers learn which quarter of a picture is bright."""
     rng = np.random.default_rng(0)

@@ -14,6 +14,8 @@ import pytest
 
 from tests.interop import calls, render
 
+pytestmark = pytest.mark.cpu("runs in processes of its own")
+
 ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("scipy", minversion="1.17")

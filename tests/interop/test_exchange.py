@@ -7,6 +7,8 @@ import pytest
 
 import framework as fw
 
+pytestmark = pytest.mark.cpu("memory is shared with NumPy and PyTorch on the host")
+
 DTYPES = ["bool", "int8", "int64", "uint8", "float32", "float64", "complex64", "complex128"]
 SHAPES = [(3,), (2, 3), (0,), (2, 0, 3), (1,), ()]
 
@@ -186,6 +188,18 @@ def test_asarray_copies_as_told():
         fw.asarray(a, dtype="float32", copy=False)
     with pytest.raises(ValueError, match="needs a copy"):
         fw.asarray(a, device="strict", copy=False)
+
+
+def test_values_of_the_host_go_to_the_default_device():
+    before = fw.get_default_device()
+    fw.set_default_device("strict")
+    try:
+        made = [fw.asarray(np.ones(2)), fw.Tensor(np.ones(2)), fw.asarray(np.float64(1)), fw.asarray([1.0])]
+        assert [t.device for t in made] == ["strict"] * 4
+        assert fw.asarray(np.ones(2), device="cpu").device == "cpu"
+        assert fw.asarray(fw.ones(2, device="cpu")).device == "cpu"
+    finally:
+        fw.set_default_device(before)
 
 
 def test_asarray_of_python_numbers_cannot_share():

@@ -161,6 +161,15 @@ def test_bad_arguments(device, call, error, match):
         call(x, x[0])
 
 
+@pytest.mark.parametrize(
+    "shapes", [((2, 2), (3, 2, 1)), ((3, 2, 2), (2, 1)), ((3, 2, 2), (2,)), ((2, 1, 2, 2), (3, 2, 4))]
+)
+def test_solve_broadcasts_the_axes_before_the_matrices(device, shapes):
+    a, b = (np.random.default_rng(0).normal(size=shape) for shape in shapes)
+    found = fw.linalg.solve(fw.asarray(a, device=device), fw.asarray(b, device=device)).cpu().numpy()
+    np.testing.assert_allclose(found, np.linalg.solve(a, b), rtol=1e-12)
+
+
 # ---------------------------------------------------------------- gradients at special points
 def test_gradients_of_singular_determinants(device):
     for values in ([[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0j], [2.0j, -4.0]], [[0.0, 0.0], [0.0, 1.0]], [[0.0]]):

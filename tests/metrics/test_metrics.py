@@ -387,9 +387,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_named(name):
+def test_bad_input_is_named(name, raises):
     call, kind, message = BAD[name]
-    with pytest.raises(kind, match=message):
+    with raises(kind, match=message):
         call()
 
 
@@ -400,6 +400,7 @@ def test_columns_that_change():
         r2.update(np.ones((2, 2)), np.ones((2, 2)))
 
 
+@pytest.mark.cpu("a GPU names the index when it is waited for, and has counted the batch by then")
 def test_a_refused_batch_changes_nothing():
     metric = m.Precision("micro", 3)
     metric.update([0, 1], [0, 2])

@@ -116,11 +116,12 @@ def test_one_hot(device):
         (lambda: nn.Unflatten(1, (3, -1))(fw.zeros((2, 4))), ValueError, r"length 4 cannot be made \(3, -1\)"),
     ],
 )
-def test_errors(call, error, message):
-    with pytest.raises(error, match=message):
+def test_errors(call, error, message, raises):
+    with raises(error, match=message):
         call()
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_an_input_on_another_device_is_refused():
     with pytest.raises(RuntimeError, match=r"'cpu' and 'strict'; move one of them with .to"):
         nn.Linear(3, 2)(fw.zeros((4, 3), device="strict"))

@@ -241,6 +241,7 @@ def test_integer_parameters_need_no_gradient():
     assert nn.Parameter([1, 2], requires_grad=False).dtype == fw.int64
 
 
+@pytest.mark.cpu("the text names no other device")
 def test_parameter_repr():
     assert repr(nn.Parameter([1.0])) == "Parameter containing:\nTensor([1.], requires_grad=True)"
 

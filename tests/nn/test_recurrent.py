@@ -364,6 +364,7 @@ def test_wrong_lengths():
         layer(fw.zeros((5, 3)), lengths=[5])
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_tensors_on_two_devices():
     pytest.importorskip("array_api_strict")
     with pytest.raises(RuntimeError, match="lstm: expected all tensors on one device, got 'cpu' and 'strict'"):

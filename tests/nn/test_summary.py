@@ -72,6 +72,7 @@ def parse(html):
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (30,), (2, 3), (40, 50), (2, 0), (2, 2, 2)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "complex64"])
+@pytest.mark.cpu("the text names the device")
 def test_tensors_in_notebooks(shape, dtype):
     x = fw.ones(shape, dtype=dtype)
     body = parse(x._repr_html_())

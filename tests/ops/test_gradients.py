@@ -203,6 +203,7 @@ def test_a_wrong_gradient_is_seen():
         check(Function(wrong, "cpu"), [np.array([1.0, 2.0])], 2, np.random.default_rng(0))
 
 
+@pytest.mark.cpu("a rule that calls NumPy")
 def test_a_wrong_second_gradient_is_seen():
     @fw.autograd.primitive
     def half(xp, x, /):

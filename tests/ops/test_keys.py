@@ -118,6 +118,32 @@ def test_a_single_entry_shares_memory(device):
     assert x.tolist() == [0.0, 2.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint16", "float64", "complex64"])
+def test_repeated_positions_add_up_in_every_dtype(device, dtype):
+    values = np.array([1, 2, 3], dtype=dtype) * (1 if dtype == "uint16" else -1)
+    added = fw.scatter(fw.asarray(values, device=device), fw.asarray([0, 2, 0], device=device), (4,))
+    assert added.dtype == values.dtype
+    assert added.tolist() == [values[0] + values[2], 0, values[1], 0]
+
+
+@pytest.mark.parametrize(
+    ("op", "read"),
+    [
+        ("getitem", lambda x, i: x[i]),
+        ("getitem", lambda x, i: x[None, ..., i]),
+        ("setitem", lambda x, i: fw.setitem(x, (slice(None), i), 1.0)),
+        ("take", lambda x, i: fw.take(x, i, axis=1)),
+        ("take_along_axis", lambda x, i: fw.take_along_axis(x, i[None], axis=1)),
+    ],
+)
+def test_an_index_out_of_range_is_an_error(op, read, device, raises):
+    x = fw.zeros((3, 3), device=device)
+    read(x, fw.asarray([0, 2, -3], device=device))
+    for bad in (3, -4):
+        with raises(IndexError, match=f"{op}: index {bad} "):
+            read(x, fw.asarray([0, bad, 1], device=device))
+
+
 def test_a_value_may_have_more_axes_of_length_one_than_its_place(device):
     x, v = fw.ones((3, 2), device=device), fw.ones((1, 3), device=device).requires_grad_()
     x[:, -1] = v

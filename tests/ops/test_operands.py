@@ -28,10 +28,17 @@ def test_complex_numbers_make_floats_complex(device):
     assert (fw.ones(2, dtype=fw.float64, device=device) - 1j).dtype == fw.complex128
 
 
-def test_numpy_operands_keep_their_dtype():
-    x = fw.ones(2)
+def test_numpys_numbers_keep_their_dtype(device):
+    x = fw.ones(2, device=device)
     assert (x + np.float64(1)).dtype == fw.float64
     assert (x + np.float32(1)).dtype == fw.float32
+    assert (np.float64(3) * x).tolist() == [3.0, 3.0]
+    assert (x * np.complex64(2j)).tolist() == [2j, 2j]
+
+
+@pytest.mark.cpu("NumPy's arrays as operands")
+def test_numpy_operands_keep_their_dtype():
+    x = fw.ones(2)
     for y in (x + np.ones(2), np.ones(2) + x, np.float64(3) * x):
         assert isinstance(y, fw.Tensor)
         assert y.dtype == fw.float64
@@ -58,6 +65,7 @@ def test_other_things_are_refused(operand):
     assert (fw.ones(2) != None) is True  # noqa: E711
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_two_devices_are_refused():
     with pytest.raises(RuntimeError, match=r"'cpu' and 'strict'; move one of them with \.to\("):
         fw.ones(2) + fw.ones(2, device="strict")
@@ -85,6 +93,7 @@ def test_errors_name_the_operation_and_its_arguments():
 @pytest.mark.parametrize(
     "layout", [lambda x: x.T, lambda x: x[::2, ::-1], lambda x: np.broadcast_to(x[:, :1], (4, 6)), np.asfortranarray]
 )
+@pytest.mark.cpu("shares memory with NumPy")
 def test_arrays_of_any_layout(layout):
     view = layout(np.random.default_rng(0).normal(size=(4, 6)))
     view.flags.writeable = False
@@ -161,6 +170,7 @@ def test_dlpack_does_not_lose_a_gradient():
         fw.from_dlpack(fw.ones(2).requires_grad_())
 
 
+@pytest.mark.cpu("shares memory with NumPy")
 def test_copy_and_device_as_the_standard_says():
     a = np.zeros(2, dtype=np.float32)
     assert np.shares_memory(fw.asarray(a, copy=False).numpy(), a)

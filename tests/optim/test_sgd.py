@@ -39,7 +39,7 @@ def train(w, optimizer, batches, *, dense=False, rates=None):
 
 def make_batches(steps, seed=0, low=0, shape=(2, 2)):
     rng = np.random.default_rng(seed)
-    return [(rng.integers(low, V, shape), rng.normal(size=(*shape, D))) for _ in range(steps)]
+    return [(rng.integers(low, V, shape), fw.asarray(rng.normal(size=(*shape, D)))) for _ in range(steps)]
 
 
 def table(seed=0):
@@ -59,7 +59,7 @@ def test_sparse_steps_equal_pytorchs_dense_ones(options):
         optimizer.param_groups[0]["lr"] = lr
         optimizer.zero_grad()
         rows = torch.nn.functional.embedding(torch.tensor(ids), theirs)
-        (rows**2 * torch.tensor(factors)).sum().backward()
+        (rows**2 * torch.tensor(factors.numpy())).sum().backward()
         optimizer.step()
     np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-11, atol=1e-12)
 
@@ -114,6 +114,7 @@ def test_sparse_and_dense_steps_may_alternate(kinds):
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
 
 
+@pytest.mark.cpu("looks at NumPy's array below")
 def test_rows_wait_until_they_are_read():
     w = fw.Tensor(table(), requires_grad=True)
     optimizer = SGD([w], lr=0.1, momentum=0.9)
@@ -295,6 +296,7 @@ def test_numbers_of_numpy_leave_the_dtype_alone():
     assert optimizer.state[w]["momentum_buffer"].dtype == w.dtype == fw.float32
 
 
+@pytest.mark.cpu("the message names two devices")
 def test_a_model_moved_away_from_its_state_is_an_error_that_says_so():
     w = fw.Tensor(table(), requires_grad=True)
     optimizer = SGD([w], lr=0.1, momentum=0.9)

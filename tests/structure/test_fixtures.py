@@ -14,7 +14,7 @@ import framework.random
 def test_made_tensors_hold_the_values(arrays, dtype, shape):
     values = np.ones(shape, dtype=dtype)
     tensor = arrays.make(values)
-    assert tensor.device.partition(":")[0] == arrays.device
+    assert tensor.device == arrays.device
     assert tensor.dtype == values.dtype
     np.testing.assert_array_equal(tensor.numpy(), values)
 
@@ -42,7 +42,7 @@ def test_gradients_reach_made_tensors(arrays):
 
 
 def test_devices_take_tensors(device):
-    assert fw.Tensor([1.0], device=device).device.partition(":")[0] == device
+    assert fw.Tensor([1.0], device=device).device == device
 
 
 @pytest.mark.parametrize("run", [1, 2])

@@ -62,6 +62,7 @@ def test_a_leaf_alone():
     assert graph(fw.Tensor([1.0])).edges == []
 
 
+@pytest.mark.cpu("the text names the device")
 def test_mermaid_has_a_line_for_each():
     x = fw.Tensor([1.0], requires_grad=True)
     lines = graph(x * 2, names={"x": x}).mermaid().splitlines()

@@ -1,0 +1,48 @@
+"""Floats of 16 bits on CuPy, which adds them up in float32, but not everywhere, and does not know bfloat16 as a float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import numpy as np
+
+from backends._numpy.narrow import is_narrow, isdtype
+from backends.reference import extensions
+
+Array = Any
+Function = Callable[..., Any]
+
+_IN_FLOAT32 = ("mean", "std", "var", "cumulative_sum", "cumulative_prod")
+
+
+def overrides(module: Any) -> dict[str, Function]:
+    """What a namespace needs for them, around its own functions."""
+    made = {name: _in_float32(getattr(module, name)) for name in _IN_FLOAT32}
+    made |= {"sigmoid": _in_float32(partial(extensions.sigmoid, module))}
+    return made | {"clip": _clip(module), "isdtype": isdtype(module.isdtype)}
+
+
+def _in_float32(function: Function) -> Function:
+    """A function of one array, computed in float32 and rounded once."""
+
+    def of_one(x: Array, /, *, dtype: Any = None, **options: Any) -> Array:
+        if is_narrow(x.dtype) and (dtype is None or is_narrow(np.dtype(dtype))):
+            return function(x.astype(np.float32), **options).astype(dtype or x.dtype)
+        return function(x, **options) if dtype is None else function(x, dtype=dtype, **options)
+
+    return of_one
+
+
+def _clip(module: Any) -> Function:
+    """array-api-compat's function asks for the kind of the dtype."""
+
+    @wraps(module.clip)
+    def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
+        if x.dtype.kind != "V" or (min is None and max is None):
+            return module.clip(x, min, max)
+        bounded = x if min is None else module.maximum(x, min)
+        return bounded if max is None else module.minimum(bounded, max)
+
+    return clip
