@@ -81,9 +81,15 @@ class CupyBackend(Backend):
     ----------
     index : int
         The number of the GPU.
+
+    Attributes
+    ----------
+    deterministic : bool
+        Whether rows of a table are added in an order that is always the same.
     """
 
     name = "cuda"
+    deterministic = True
     capture: Capture | None = None
     _copies: Any = None
 

@@ -1,4 +1,8 @@
-"""Rows of a table; sums of rows come out the same each time, because rows are sorted before they are added."""
+"""Rows of a table; sums of rows come out the same each time, because rows are sorted before they are added.
+
+Where that is not wanted (``backend.deterministic`` is False), rows that are added to an array in float32 or float64 are added
+with atomics, unsorted; ``sum_rows`` sorts either way, for its result is sorted.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +78,9 @@ def scatter_rows(backend: Any, ids: Array, rows: Array, size: int) -> Array:
     if not supported(rows):
         return reference.scatter_rows(backend, ids, rows, size)
     out = backend.xp.zeros((size, rows.shape[-1]), dtype=rows.dtype)
+    if adds_atomically(backend, out):
+        _add_atomically(backend, out, ids, rows, 1.0)
+        return out
     _sum_runs(backend, sorted_runs(backend, ids, rows, rows.shape[-1]), out)
     return out
 
@@ -84,8 +91,24 @@ def add_rows(backend: Any, table: Array, ids: Array, rows: Array, factor: float)
         reference.add_rows(backend, table, ids, rows, factor)
         return
     xp, size, width = backend.xp, table.shape[0], prod(table.shape[1:])
-    runs = sorted_runs(backend, ids, xp.astype(rows, table.dtype, copy=False), width)
-    _sum_runs(backend, runs, xp.reshape(table, (size, width)), factor=float(factor))
+    flat, rows = xp.reshape(table, (size, width)), xp.astype(rows, table.dtype, copy=False)
+    if adds_atomically(backend, table):
+        _add_atomically(backend, flat, ids, rows, float(factor))
+        return
+    _sum_runs(backend, sorted_runs(backend, ids, rows, width), flat, factor=float(factor))
+
+
+def adds_atomically(backend: Any, table: Array) -> bool:
+    """Whether rows are added to the table in whichever order the threads come."""
+    return not backend.deterministic and table.dtype == wide(table)
+
+
+def _add_atomically(backend: Any, out: Array, ids: Array, rows: Array, factor: float) -> None:
+    keys, (size, width) = flat_ids(backend.xp, ids), out.shape
+    n = keys.shape[0]
+    if size:
+        arguments = (keys, dense(backend.xp.reshape(rows, (n, width))), out, n, width, size, factor)
+        backend.launch("embedding.add_rows_atomic", rows.dtype.name, *over_rows(n, width), arguments)
 
 
 def _sum_runs(backend: Any, runs: Runs, out: Array, factor: float = 0.0, in_place: bool = False) -> None:

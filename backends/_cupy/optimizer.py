@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backends._cupy.embedding import adds_atomically
 from backends._cupy.launching import blocks, dense, flat_ids, over_rows, supported
 from backends._cupy.sorting import BLOCK, Runs, sorted_runs
 from backends.reference import optimizer as reference
@@ -66,7 +67,7 @@ def sgd_step(
             after[i] = backend.xp.empty_like(param)
         work.setdefault(param.dtype.name, ([], []))[0].append(i)
     for step in tables:
-        if not _all_fit(step.table, step.buffer):
+        if not _all_fit(step.table, step.buffer) or (step.seen is None and adds_atomically(backend, step.table)):
             step.take(backend)
         else:
             work.setdefault(step.table.dtype.name, ([], []))[1].append(step)

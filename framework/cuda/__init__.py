@@ -1,5 +1,6 @@
 """NVIDIA GPUs, through CuPy."""
 
+from framework.cuda.device import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from framework.cuda.device import check as check
 from framework.cuda.device import current_device as current_device
 from framework.cuda.device import device as device
@@ -7,6 +8,7 @@ from framework.cuda.device import device_count as device_count
 from framework.cuda.device import is_available as is_available
 from framework.cuda.device import set_device as set_device
 from framework.cuda.device import synchronize as synchronize
+from framework.cuda.device import use_deterministic_algorithms as use_deterministic_algorithms
 from framework.cuda.graph import graph as graph
 from framework.cuda.memory import OutOfMemoryError as OutOfMemoryError
 from framework.cuda.memory import empty_cache as empty_cache

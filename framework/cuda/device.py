@@ -93,6 +93,39 @@ def check(device: str = "cuda") -> None:
     synchronize(device)
 
 
+def use_deterministic_algorithms(mode: bool, device: str = "cuda") -> None:
+    """Whether a GPU adds the rows of a table's gradient in an order that is always the same; at first it does.
+
+    With False they are added with atomics instead of being sorted first: sums then differ in the last bits from run to
+    run. It concerns gradients of lookups in float32 and float64 that are made dense, and plain SGD and Adagrad on tables.
+    In a step that is captured what held at its recording stays.
+
+    Parameters
+    ----------
+    mode : bool
+        True for results that repeat bit for bit.
+    device : str
+        The GPU that it is set for.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such device.
+    """
+    gpu(device).deterministic = bool(mode)
+
+
+def are_deterministic_algorithms_enabled(device: str = "cuda") -> bool:
+    """Whether results on a GPU repeat bit for bit; see :func:`use_deterministic_algorithms`.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such device.
+    """
+    return bool(gpu(device).deterministic)
+
+
 def gpu(device: str) -> Any:
     """Return the backend of a device that must be a GPU.
 

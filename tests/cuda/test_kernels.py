@@ -211,6 +211,24 @@ def test_rows_added_to_a_table(gpu, dtype, captured, row, monkeypatch):
     same(ours, theirs, dtype)
 
 
+@few
+@given(case=ROWS, dtype=st.sampled_from(FLOATS))
+def test_rows_added_in_any_order(gpu, case, dtype):
+    size, n, width, seed = case
+    ids = rng(seed).integers(0, size, n)
+    rows = rng(seed).standard_normal((n, width)).astype(dtype)
+    ours, theirs = (rng(seed).standard_normal((size, width)).astype(dtype) for _ in range(2))
+    embedding.add_rows(REFERENCE, theirs, ids, rows, 0.5)
+    gpu.launch.log.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu, "deterministic", False)
+        gpu.add_rows(ours, ids, rows, 0.5)
+        same(ours, theirs, dtype)
+        same(gpu.scatter_rows(ids, rows, size), embedding.scatter_rows(REFERENCE, ids, rows, size), dtype)
+    wanted = "sum_runs" if dtype == "float16" else "add_rows_atomic"
+    assert set(gpu.launch.log) <= {f"embedding.{wanted}"}
+
+
 def test_rows_of_other_types_take_the_reference(gpu):
     ids, rows = np.array([2, 0, 2]), np.array([[1 + 1j], [2], [3]])
     same(gpu.sum_rows(ids, rows), (np.array([0, 2]), np.array([[2], [4 + 1j]])), "float64")

@@ -65,6 +65,18 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) sum_runs(const i64* key
   sum_piece(Runs{keys, order, rows, parts, arrived, n, width}, blockIdx.x, Sums{keys, out, width, size, factor, in_place});
 }
 
+// factor * rows (n, width) added to out (size, width) at ids (n,), in whichever order the threads come. Threads
+// (x: columns, y: rows).
+extern "C" __global__ void add_rows_atomic(const i64* ids, const T* rows, A* out, i64 n, i64 width, i64 size,
+                                           double factor) {
+  i64 stride = static_cast<i64>(gridDim.x) * blockDim.y;
+  for (i64 row = static_cast<i64>(blockIdx.x) * blockDim.y + threadIdx.y; row < n; row += stride) {
+    A* to = out + clamp(ids[row], size) * width;
+    for (i64 column = threadIdx.x; column < width; column += blockDim.x)
+      atomicAdd(to + column, static_cast<A>(factor) * get(rows + row * width + column));
+  }
+}
+
 // ---------------------------------------------------------------- bags
 //
 // Bag b is ids[offsets[b]] to ids[offsets[b + 1]], the last one ends at n. Entries equal to `padding` do not count. Offsets
