@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from framework.autograd.graph import Variable, note_part
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
@@ -41,31 +43,34 @@ _is_getitem(_advanced_getitem)
 def getitem(x: Any, key: Any, /) -> Any:
     """``x[key]``, for every key that NumPy takes: integers, slices, None, Ellipsis, masks, index arrays.
 
-    Repeated indices add their gradients. A basic key gives a view, an array in it a copy.
+    Repeated indices add their gradients. A basic key gives a view, an array in it a copy. NumPy's arrays and lists in a
+    key go where ``x`` is.
     """
     if isinstance(key, Variable):
         try:
             return _advanced_getitem(x, key)
         except (IndexError, TypeError, ValueError):
-            raw_key(key)
+            raw_key(key, x)
             raise
     if isinstance(key, tuple) and type(key) is not tuple:
         key = tuple(key)
     if type(key) not in _BASIC and not is_basic(key):
-        return _advanced_getitem(x, raw_key(key))
+        return _advanced_getitem(x, raw_key(key, x))
     part = _basic_getitem(x, key)
     if mode.grad and isinstance(x, Variable):
         note_part(part, (x, key, _basic_getitem, _setitem))
     return part
 
 
-def raw_key(key: Any) -> Any:
-    """The key with tensors replaced by their raw arrays."""
-    if isinstance(key, Variable):
-        return _index_array(key)
-    if isinstance(key, tuple):
-        return tuple([_index_array(part) if isinstance(part, Variable) else part for part in key])
-    return key
+def raw_key(key: Any, x: Any) -> Any:
+    """The key as the library of ``x`` takes it: tensors replaced by their raw arrays, NumPy's arrays brought to it."""
+    return tuple([_raw_part(part, x) for part in key]) if isinstance(key, tuple) else _raw_part(key, x)
+
+
+def _raw_part(part: Any, x: Any) -> Any:
+    if isinstance(part, Variable):
+        return _index_array(part)
+    return x.backend.asarray(part) if isinstance(part, np.ndarray) and isinstance(x, Variable) else part
 
 
 def _index_array(x: Variable) -> Array:
@@ -95,7 +100,7 @@ def scatter(values: Any, key: Any, shape: tuple[int, ...], /) -> Any:
 
     The transpose of ``x[key]`` for an ``x`` of that shape, and its gradient.
     """
-    return _scatter(values, key=raw_key(key), to=tuple(shape))
+    return _scatter(values, key=raw_key(key, values), to=tuple(shape))
 
 
 @primitive
@@ -124,12 +129,12 @@ _setitem.defvjp(lambda xp, g, key: xp.setitem(g, key, 0), _value_rule)
 
 def setitem(x: Any, key: Any, value: Any, /) -> Any:
     """Return a copy of ``x`` with ``copy[key] = value``."""
-    return _setitem(x, value, key=raw_key(key))
+    return _setitem(x, value, key=raw_key(key, x))
 
 
 def assign(x: Any, key: Any, value: Any, /) -> None:
     """``x[key] = value`` in place, with the gradients of both."""
-    key = raw_key(key)
+    key = raw_key(key, x)
     value_needs = isinstance(value, Variable) and value.requires_grad
     if mode.grad and (x.requires_grad or value_needs):
         if not _is_there(x, key, value):

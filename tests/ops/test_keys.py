@@ -144,6 +144,16 @@ def test_an_index_out_of_range_is_an_error(op, read, device, raises):
             read(x, fw.asarray([0, bad, 1], device=device))
 
 
+@pytest.mark.parametrize("key", [np.array([2, 0]), np.array([True, False, True]), np.array(1), [0, 2]], ids=repr)
+@pytest.mark.parametrize("wrap", [lambda key: key, lambda key: (key, slice(None)), lambda key: (..., key)])
+def test_indices_of_the_host_go_where_the_array_is(key, wrap, device):
+    values, key = np.arange(9.0).reshape(3, 3), wrap(key)
+    x = fw.asarray(values, device=device, copy=True)
+    np.testing.assert_array_equal(x[key].cpu().numpy(), values[key])
+    x[key], values[key] = -1.0, -1.0
+    np.testing.assert_array_equal(x.cpu().numpy(), values)
+
+
 def test_a_value_may_have_more_axes_of_length_one_than_its_place(device):
     x, v = fw.ones((3, 2), device=device), fw.ones((1, 3), device=device).requires_grad_()
     x[:, -1] = v
