@@ -21,6 +21,7 @@ from backends._cupy import (
     products,
     random,
     recurrent,
+    shapes,
 )
 from backends._cupy.capture import Capture
 from backends._cupy.compiler import Launcher
@@ -113,6 +114,7 @@ class CupyBackend(Backend):
             **narrow.overrides(array_api_compat.cupy),
             **products.overrides(self, array_api_compat.cupy, cupy.einsum),
             **joining.overrides(self, array_api_compat.cupy),
+            **shapes.overrides(self, array_api_compat.cupy),
         )
         self.launch = Launcher(self._device)
         attributes = self._device.attributes

@@ -99,6 +99,8 @@ def _add_at(cupy: Any, out: Array, key: Any, values: Array) -> Array:
 def _check(gpu: Any, op: str, shape: tuple[int, ...], key: Any) -> None:
     """Note the indices of a key that are outside an array of that shape."""
     parts = key if isinstance(key, tuple) else (key,)
+    if op == "getitem" and any(_is_mask(gpu, part) for part in parts):
+        gpu.refuse_in_capture(op, "the number of entries that a mask names")
     if not any(_is_index(gpu, part) for part in parts):
         return
     taken = sum(_axes(part) for part in parts)
@@ -111,6 +113,10 @@ def _check(gpu: Any, op: str, shape: tuple[int, ...], key: Any) -> None:
 
 def _is_index(gpu: Any, part: Any) -> bool:
     return isinstance(part, gpu.array_type) and part.dtype.kind in "iu"
+
+
+def _is_mask(gpu: Any, part: Any) -> bool:
+    return isinstance(part, gpu.array_type) and part.dtype.kind == "b"
 
 
 def _axes(part: Any) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backends._cupy import CupyBackend, compiler, joining, products
+from backends._cupy import CupyBackend, compiler, joining, products, shapes
 from backends._cupy.mistakes import SLOT, Mistakes
 from backends._namespace import Namespace
 from backends._numpy import NumpyBackend, narrow
@@ -168,7 +168,11 @@ class EmulatedBackend(CupyBackend):
         vars(numpy).update(narrow.functions(numpy))
         own = {name: getattr(numpy, name) for name in ("getitem", "setitem", "assign", "scatter", "argsort", "sort")}
         own |= {name: getattr(numpy, name) for name in narrow.functions(numpy)}
-        own |= products.overrides(self, numpy, numpy.einsum) | joining.overrides(self, numpy)
+        own |= (
+            products.overrides(self, numpy, numpy.einsum)
+            | joining.overrides(self, numpy)
+            | shapes.overrides(self, numpy)
+        )
         self.xp = Namespace(np, special=lambda: numpy.special, **own)
         self.multiprocessors = multiprocessors
         self.shared_per_block = shared_per_block

@@ -9,6 +9,7 @@ import pytest
 
 import backends
 import framework as fw
+from backends._cupy import indexing
 from framework import nn
 from framework.optim import SGD, Adagrad
 from tests.cuda import emulation
@@ -354,3 +355,25 @@ def test_an_index_outside_is_raised_where_the_host_reads():
     ):
         total.item()
     assert np.isfinite(total.item())
+
+
+@pytest.mark.parametrize("name", ["nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"])
+def test_a_shape_that_depends_on_values_cannot_be_captured(name):
+    x = fw.asarray([1, 0, 1], device="emulated")
+    getattr(fw, name)(x)
+    with pytest.raises(
+        RuntimeError, match=rf"{name}: a captured step cannot bring the length of its result.*test_training"
+    ):
+        fw.cuda.graph(lambda x: getattr(fw, name)(x), x)
+
+
+def test_a_mask_cannot_pick_entries_in_a_captured_step(monkeypatch):
+    getitem = indexing.overrides(GPU)["getitem"]
+    x, mask = np.arange(3), np.array([True, False, True])
+    np.testing.assert_array_equal(getitem(x, mask), [0, 2])
+    monkeypatch.setattr(GPU, "capture", GPU.new_capture())
+    np.testing.assert_array_equal(getitem(x, slice(1)), [0])
+    with pytest.raises(
+        RuntimeError, match="getitem: a captured step cannot bring the number of entries that a mask names"
+    ):
+        getitem(x, (mask,))
