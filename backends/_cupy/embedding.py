@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from backends._cupy.launching import blocks, dense, flat_ids, over_elements, over_rows, supported, wide
+from backends._cupy.launching import adds_atomically, blocks, dense, flat_ids, over_elements, over_rows, supported, wide
 from backends._cupy.sorting import BLOCK, Runs, sorted_runs
 from backends.reference import embedding as reference
 
@@ -96,11 +96,6 @@ def add_rows(backend: Any, table: Array, ids: Array, rows: Array, factor: float)
         _add_atomically(backend, flat, ids, rows, float(factor))
         return
     _sum_runs(backend, sorted_runs(backend, ids, rows, width), flat, factor=float(factor))
-
-
-def adds_atomically(backend: Any, table: Array) -> bool:
-    """Whether rows are added to the table in whichever order the threads come."""
-    return not backend.deterministic and table.dtype == wide(table)
 
 
 def _add_atomically(backend: Any, out: Array, ids: Array, rows: Array, factor: float) -> None:

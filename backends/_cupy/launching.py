@@ -25,6 +25,11 @@ def wide(array: Array) -> np.dtype[Any]:
     return np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
 
 
+def adds_atomically(gpu: Any, table: Array) -> bool:
+    """Whether rows are added to the table in whichever order the threads come."""
+    return not gpu.deterministic and table.dtype == wide(table)
+
+
 def dense(array: Array) -> Array:
     """The array itself if its rows lie one after another, else such a copy."""
     return array if array.flags.c_contiguous else array.copy()

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends._cupy.embedding import adds_atomically
-from backends._cupy.launching import blocks, dense, flat_ids, over_rows, supported
+from backends._cupy.launching import adds_atomically, blocks, dense, flat_ids, over_rows, supported
 from backends._cupy.sorting import BLOCK, Runs, sorted_runs
 from backends.reference import optimizer as reference
 
