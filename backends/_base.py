@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from backends._library import Array as Array
 from backends._library import Library
+from backends._library import dtype_of_numbers as dtype_of_numbers
 from backends.reference import cross_entropy, embedding, normalization, optimizer, random, recurrent
 
 

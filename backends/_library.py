@@ -88,3 +88,11 @@ class Library:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self.device!r}>"
+
+
+def dtype_of_numbers(dtype: Any) -> np.dtype[Any]:
+    """NumPy's dtype by that name or of that class; TypeError unless it is one of numbers or truth values."""
+    native: np.dtype[Any] = np.dtype(dtype)
+    if native.kind not in "biufcV":
+        raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+    return native

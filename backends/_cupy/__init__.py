@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backends._base import Array, Backend
+from backends._base import Array, Backend, dtype_of_numbers
 from backends._cupy import (
     cross_entropy,
     embedding,
@@ -152,10 +152,7 @@ class CupyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        native = np.dtype(dtype)
-        if native.kind not in "biufcV":
-            raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
-        return native
+        return dtype_of_numbers(dtype)
 
     def owner(self, array: Array) -> Any:
         while (base := getattr(array, "base", None)) is not None:

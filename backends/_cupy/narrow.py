@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from backends._numpy.narrow import is_narrow, isdtype
+from backends._numpy.narrow import clip, is_narrow, isdtype
 from backends.reference import extensions
 
 Array = Any
@@ -21,7 +21,8 @@ def overrides(module: Any) -> dict[str, Function]:
     """What a namespace needs for them, around its own functions."""
     made = {name: _in_float32(getattr(module, name)) for name in _IN_FLOAT32}
     made |= {"sigmoid": _in_float32(partial(extensions.sigmoid, module))}
-    return made | {"clip": _clip(module), "isdtype": isdtype(module.isdtype)}
+    made |= {"clip": clip(module.clip, module.maximum, module.minimum)}
+    return made | {"isdtype": isdtype(module.isdtype)}
 
 
 def _in_float32(function: Function) -> Function:
@@ -33,16 +34,3 @@ def _in_float32(function: Function) -> Function:
         return function(x, **options) if dtype is None else function(x, dtype=dtype, **options)
 
     return of_one
-
-
-def _clip(module: Any) -> Function:
-    """array-api-compat's function asks for the kind of the dtype."""
-
-    @wraps(module.clip)
-    def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
-        if x.dtype.kind != "V" or (min is None and max is None):
-            return module.clip(x, min, max)
-        bounded = x if min is None else module.maximum(x, min)
-        return bounded if max is None else module.minimum(bounded, max)
-
-    return clip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backends._base import Array, Backend
+from backends._base import Array, Backend, dtype_of_numbers
 from backends._namespace import Namespace
 from backends._numpy import (
     contraction,
@@ -66,9 +66,7 @@ class NumpyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        native = np.dtype(dtype)
-        if native.kind not in "biufcV":
-            raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
+        native = dtype_of_numbers(dtype)
         if not self._narrow and narrow.is_narrow(native):
             self._meet_narrow()
         return native

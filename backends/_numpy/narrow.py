@@ -35,7 +35,7 @@ def functions(xp: Any) -> dict[str, Function]:
         **{name: _of_one(getattr(xp, name)) for name in _OF_ONE},
         **{name: _product(getattr(xp, name)) for name in _PRODUCTS},
         **{name: _of_numbers(getattr(xp, name)) for name in _OF_NUMBERS},
-        "clip": _clip(xp.clip),
+        "clip": clip(xp.clip, _of_numbers(np.maximum), _of_numbers(np.minimum)),
         "einsum": _einsum(xp.einsum),
         "isdtype": isdtype(xp.isdtype),
         "astype": _astype(xp.astype),
@@ -140,18 +140,17 @@ def _of_numbers(function: Function) -> Function:
     return elementwise
 
 
-def _clip(function: Function) -> Function:
-    """NumPy would bound bfloat16 in float32."""
-    larger, smaller = _of_numbers(np.maximum), _of_numbers(np.minimum)
+def clip(function: Function, larger: Function, smaller: Function) -> Function:
+    """The function, but bfloat16 bounded by the two others: NumPy would do it in float32, and CuPy not at all."""
 
     @wraps(function)
-    def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
+    def bound(x: Array, /, min: Any = None, max: Any = None) -> Array:
         if x.dtype.kind != "V" or (min is None and max is None):
             return function(x, min, max)
         bounded = x if min is None else larger(x, min)
         return bounded if max is None else smaller(bounded, max)
 
-    return clip
+    return bound
 
 
 def isdtype(function: Function) -> Function:

@@ -257,9 +257,9 @@ class Primitive(Op):
         for i in range(count):
             rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
-        keep = tuple(i in asked for i in range(len(self._names)))
-        dropped = tuple([i for i, kept in enumerate(keep) if not kept])
-        self._keep[needs] = plan = ("args" in asked or (any(keep) and (dropped or True)), -1 in asked)
+        dropped = tuple([i for i in range(len(self._names)) if i not in asked])
+        keep = "args" in asked or (len(dropped) < len(self._names) and (dropped or True))
+        self._keep[needs] = plan = keep, -1 in asked
         return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
@@ -333,6 +333,9 @@ def __call__(self, {", ".join(xs)}, /, **kwargs):
         raise self.explain(error, ({raw},)) from error
     if type(y) is not backend.array_type:
         y = backend.wrap(y)
+    t = new(result_class[0])
+    t.data = y
+    t.backend = backend
     if needs and mode.grad:
         needs &= self._differentiable
         if needs:
@@ -348,15 +351,9 @@ def __call__(self, {", ".join(xs)}, /, **kwargs):
             node.seq = next_seq()
             node.shape = y.shape
             node.dtype = y.dtype
-            t = new(result_class[0])
-            t.data = y
-            t.backend = backend
             t.node = node
             t.requires_grad = True
             return t
-    t = new(result_class[0])
-    t.data = y
-    t.backend = backend
     t.node = None
     t.requires_grad = False
     return t
