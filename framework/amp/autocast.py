@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Self
 
 from backends import get_backend
+from framework.autograd.calls import rewrite
 from framework.autograd.modes import Block, mode
-from framework.autograd.precision import Casts, look_at_precision
+from framework.autograd.precision import Casts
 from framework.dtypes import DType, named
 
 _LOW = {"cpu": "bfloat16"}
@@ -74,7 +75,7 @@ class autocast(Block):
         self.dtype = _checked(device, dtype) if enabled else None
         self._name = device.partition(":")[0]
         self._before: list[Casts | None] = []
-        look_at_precision()
+        rewrite(casts=True)
 
     def _again(self) -> Self:
         return type(self)(self.device, self.dtype, self.enabled)

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from framework.autograd.engine import propagate
-from framework.autograd.graph import Node, make_tensor
+from framework.autograd.graph import Node, edges, make_tensor
 from framework.autograd.modes import enable_grad, mode
-from framework.autograd.primitive import Op, OutputGrads, edges, primitive, recorded, revive
+from framework.autograd.primitive import Op, OutputGrads, primitive, recorded, revive
 
 
 @primitive(view=True)
@@ -49,6 +49,8 @@ class Fused(Op):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the base class says."""
+        if self.precision is not None and mode.casts is not None:
+            args = tuple(mode.casts(self.precision, args))
         backend, raw, needs = self.unwrap(args)
         keep = bool(needs) and mode.grad
         y, saved = self.forward(backend, *raw, keep=keep, **kwargs)

@@ -6,7 +6,7 @@ reference count as soon as its last tensor does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Union
 
@@ -148,6 +148,16 @@ class Node:
 
 
 Edge = Union["Node", "Variable", None]
+
+
+def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
+    """For each argument where its gradient goes: its node, the leaf itself, or None."""
+    found: list[Edge] = []
+    for x in args:
+        found.append((x.node or x) if needs & 1 else None)
+        needs >>= 1
+    return tuple(found)
+
 
 RETAIN = -1
 """Number of the hook that stores a result's own gradient; it runs after all others, and moves with the tensor."""

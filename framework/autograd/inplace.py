@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,12 @@ from framework.autograd.primitive import Primitive
 from framework.autograd.versions import check_views, mixed, note_write, written_since
 
 
-def write(op: Primitive, x: Any, *args: Any, **kwargs: Any) -> Any:
+def write(op: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
     """Make ``x`` hold ``op(x, *args)``, in its own memory.
 
     Parameters
     ----------
-    op : Primitive
+    op : callable
         The operation, whose first argument is replaced by the result.
     x : Tensor
         Written, and returned.
@@ -31,10 +32,10 @@ def write(op: Primitive, x: Any, *args: Any, **kwargs: Any) -> Any:
         If the result has another shape than ``x``.
     """
     if mode.grad:
-        _check_allowed(op, x)
+        _check_allowed(op.__name__, x)
     old = make_tensor(x.backend, x.data, x.node) if x.requires_grad and x.node else x
     result = op(old, *args, **kwargs)
-    _check_fits(op, x, result)
+    _check_fits(op.__name__, x, result)
     node = result.node
     if node is not None:
         _keep_old_values(node, x)
@@ -58,9 +59,9 @@ def _place(x: Variable, node: Node) -> None:
     whole, key, getitem, setitem = x._whole
     before = whole.node, node
     needs = 3 if whole.node else 2
-    written = setitem._record(x.backend, before, (whole.data, x.data), {"key": key}, needs, whole.data)
+    written = setitem.record(x.backend, before, (whole.data, x.data), {"key": key}, needs, whole.data)
     _place(whole, written.node)
-    _move(x, getitem._record(x.backend, (whole.node, None), (whole.data, key), {}, 1, x.data).node)
+    _move(x, getitem.record(x.backend, (whole.node, None), (whole.data, key), {}, 1, x.data).node)
 
 
 def _move(x: Variable, node: Node) -> None:
@@ -76,16 +77,16 @@ def _is_part(x: Variable) -> bool:
     return x._whole is not None and x.backend.owner(x.data) is x.backend.owner(x._whole[0].data)
 
 
-def _check_allowed(op: Primitive, x: Any) -> None:
+def _check_allowed(name: str, x: Any) -> None:
     if x.requires_grad and x.node is None:
         raise RuntimeError(
-            f"{op.name}: this leaf requires a gradient, so it cannot be changed in place while recording; do it under "
+            f"{name}: this leaf requires a gradient, so it cannot be changed in place while recording; do it under "
             "no_grad(), or work on a clone()"
         )
     below = _behind_views(x.node)
     if isinstance(below, Variable) and x.backend.owner(x.data) is x.backend.owner(below.data):
         raise RuntimeError(
-            f"{op.name}: this tensor is a view, made by {x.node.name!r}, of a leaf that requires a gradient, so it cannot be "
+            f"{name}: this tensor is a view, made by {x.node.name!r}, of a leaf that requires a gradient, so it cannot be "
             "changed in place while recording; do it under no_grad(), or work on a clone()"
         )
     while mixed and _is_part(x):
@@ -103,15 +104,15 @@ def _behind_views(edge: Edge) -> Edge:
 _RANK = {"b": 0, "i": 1, "u": 2, "f": 3, "V": 3, "c": 4}
 
 
-def _check_fits(op: Primitive, x: Any, result: Any) -> None:
+def _check_fits(name: str, x: Any, result: Any) -> None:
     if result.shape != x.shape:
         raise ValueError(
-            f"{op.name}: the result has shape {result.shape}, which does not fit in place into {x.shape}; use the operation "
+            f"{name}: the result has shape {result.shape}, which does not fit in place into {x.shape}; use the operation "
             "that returns a new tensor"
         )
     if _RANK.get(result.dtype.kind, 0) > _RANK.get(x.dtype.kind, 0):
         raise TypeError(
-            f"{op.name}: a result of dtype {result.dtype} cannot be written in place into {x.dtype}; use the operation that "
+            f"{name}: a result of dtype {result.dtype} cannot be written in place into {x.dtype}; use the operation that "
             "returns a new tensor, or cast with .to() first"
         )
 

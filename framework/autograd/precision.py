@@ -8,13 +8,13 @@ An operation whose dtype matters says so, and so does a function made of several
         return xp.matmul(x1, x2)
 
 Inside :class:`framework.amp.autocast` its arguments are cast first, recorded, so that gradients come back in the
-dtypes that went in. Until autocast is first used nothing is looked at, and nothing is paid.
+dtypes that went in. Until autocast is first used no elementwise operation looks at it, and nothing is paid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -110,7 +110,7 @@ class Casts:
             kept = self._kept[key] = _Kept(x, x.data, values, next_seq())
         if not mode.grad:
             return make_tensor(x.backend, kept.values)
-        return recorded(cast, x.backend, (x,), kept.values, kwargs={"dtype": dtype})
+        return recorded(cast.op, x.backend, (x,), kept.values, kwargs={"dtype": dtype})
 
 
 def _changed(x: Any, seq: int) -> bool:
@@ -124,12 +124,6 @@ def autocasts(*tensors: Any) -> bool:
 
 preserve(lambda: mode.casts and mode.casts.again(), lambda casts: setattr(mode, "casts", casts))
 
-# ------------------------------------------------------------------------------------- who is cast
-
-
-_waiting: list[Op] = []
-_used = False
-
 
 def precision(wanted: Precision) -> Callable[[T], T]:
     """Decorator that says in which precision an operation, or a function of tensors, runs inside autocast.
@@ -142,35 +136,12 @@ def precision(wanted: Precision) -> Callable[[T], T]:
     """
 
     def mark(target: Any) -> Any:
-        marked: Any = target if isinstance(target, Op) else _casting_function(target, wanted)
+        op = getattr(target, "op", target)
+        marked: Any = op if isinstance(op, Op) else _casting_function(target, wanted)
         marked.precision = wanted
-        if isinstance(target, Op):
-            _waiting.append(target)
-            if _used:
-                look_at_precision()
-        return marked
+        return target if marked is op else marked
 
     return mark
-
-
-def look_at_precision() -> None:
-    """Give the operations that have a precision the class that looks at it; from the first autocast on."""
-    global _used
-    _used = True
-    for op in _waiting:
-        cls: Any = type(op)
-        op.__class__ = _casting_class(cls)
-    _waiting.clear()
-
-
-@cache
-def _casting_class(cls: Any) -> Any:
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if mode.casts is not None:
-            args = mode.casts(self.precision, args)  # type: ignore[assignment]
-        return cls.__call__(self, *args, **kwargs)
-
-    return type(cls.__name__, (cls,), {"__call__": __call__})
 
 
 def _casting_function(function: Callable[..., Any], wanted: Precision) -> Any:

@@ -10,9 +10,9 @@
 
 There is one rule for each array argument, or None where there is no gradient. A rule gets the namespace and
 the gradient of the output, and asks **by name** for what else it needs: ``y`` the output, an argument of the
-function, a keyword, ``shape`` the shape of the argument it belongs to; of an operation on any number of
-arrays ``i``, the argument's position, and ``args``, all of them, or ``shapes``, all of theirs. What no rule asks for is
-not kept.
+function, a keyword, ``shape`` the shape of the argument it belongs to. An operation whose one argument is called
+``arrays`` takes a list of them, with one rule for all, which may ask for ``i``, the array's position in it, and for
+``args``, all of them, or ``shapes``, all of theirs. What no rule asks for is not kept.
 
 Rules are written as for real numbers. For complex ones PyTorch's convention holds (the gradient is that of a
 real loss with respect to the conjugate), which for holomorphic functions means: conjugate the incoming
@@ -35,7 +35,8 @@ from typing import Any, overload
 import numpy as np
 
 from backends import Backend, backend_of
-from framework.autograd.graph import Edge, Node, Variable, make_tensor, new, next_seq, result_class
+from framework.autograd.calls import function_of
+from framework.autograd.graph import Edge, Node, Variable, edges, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.versions import check_views, mixed
 
@@ -70,6 +71,9 @@ class Op:
 
     constants = _SCALARS
     """Types of arguments that are taken as they are."""
+
+    precision: Any = None
+    """In which precision it runs inside autocast; see :mod:`framework.autograd.precision`."""
 
     __signature__ = _Signature()
 
@@ -155,17 +159,12 @@ class Op:
         return f"<operation {self.name}>"
 
 
-def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
-    """For each argument where its gradient goes: its node, the leaf itself, or None."""
-    found: list[Edge] = []
-    for x in args:
-        found.append((x.node or x) if needs & 1 else None)
-        needs >>= 1
-    return tuple(found)
-
-
 class Primitive(Op):
-    """An operation with one gradient rule for each array argument; see the module's docstring."""
+    """An operation with one gradient rule for each array argument; see the module's docstring.
+
+    Users call its ``function``, which has the same arguments and the loop over the arrays written out; this object is
+    what nodes keep, and its ``__call__`` is the whole meaning of a call.
+    """
 
     constants = _NUMBERS
 
@@ -174,61 +173,64 @@ class Primitive(Op):
         self.fun = fun
         self.holomorphic = holomorphic
         code = fun.__code__
-        self._names = code.co_varnames[1 : code.co_argcount]
-        if any("None" in str(fun.__annotations__.get(name)) for name in self._names):
+        self.names = code.co_varnames[1 : code.co_argcount]
+        self.keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        if any("None" in str(fun.__annotations__.get(name)) for name in self.names):
             self.constants = _SCALARS
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
-        self._variadic = bool(code.co_flags & 0x04)
-        self._typed = "dtype" in code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        self.joins = self.names == ("arrays",)
         self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
-        self._differentiable = 0
-        self._keep: dict[int, tuple[tuple[int, ...] | bool, bool]] = {}
+        self.wanted = 0
+        self.plans: dict[int, tuple[tuple[int, ...] | bool, bool]] = {}
+        self.function = function_of(self)
 
     def defvjp(self, *rules: Rule | None) -> None:
-        """Set the gradient rules, one for each array argument (a variadic operation has one for all)."""
+        """Set the gradient rules, one for each array argument (an operation on a list of arrays has one for all)."""
         self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
         self._keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
-        self._differentiable = -1 if self._variadic else sum(1 << i for i, rule in enumerate(rules) if rule)
+        self.wanted = -1 if self.joins else sum(1 << i for i, rule in enumerate(rules) if rule)
 
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
         """Where what the rule asks for is found: an argument's position, -1 for the output, or else the name."""
         asked = rule.__code__.co_varnames[2 : rule.__code__.co_argcount]
-        return tuple(-1 if n == "y" else self._names.index(n) if n in self._names else n for n in asked)
+        return tuple(-1 if n == "y" else self.names.index(n) if n in self.names else n for n in asked)
 
     @property
     def differentiable(self) -> bool:
         """Whether any argument has a gradient."""
-        return bool(self._differentiable)
+        return bool(self.wanted)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the base class says."""
-        backend, raw, needs = self.unwrap(args)
-        if self._typed and kwargs.get("dtype") is not None:
-            kwargs["dtype"] = native = backend.native_dtype(kwargs["dtype"])
-            if needs and backend.xp.isdtype(native, ("bool", "integral")):
-                needs = 0
+        arrays = args[0] if self.joins else args
+        if self.precision is not None and mode.casts is not None:
+            arrays = mode.casts(self.precision, arrays)
+        backend, raw, needs = self.unwrap(arrays)
+        if kwargs.get("dtype") is not None:
+            kwargs["dtype"], needs = self.typed(backend, kwargs["dtype"], needs)
         try:
-            y = self.fun(backend.xp, *raw, **kwargs)
+            y = self.fun(backend.xp, raw, **kwargs) if self.joins else self.fun(backend.xp, *raw, **kwargs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, raw) from error
         if type(y) is not backend.array_type:
             y = tuple([backend.wrap(part) for part in y]) if type(y) is tuple else backend.wrap(y)
         if needs and mode.grad:
-            needs &= self._differentiable
+            needs &= self.wanted
             if needs:
-                return self._record(backend, edges(args, needs), raw, kwargs, needs, y)
+                return self.record(backend, edges(arrays, needs), raw, kwargs, needs, y)
         if type(y) is tuple:
             return tuple([make_tensor(backend, part) for part in y])
-        t = new(result_class[0])
-        t.data = y
-        t.backend = backend
-        t.node = None
-        t.requires_grad = False
+        t = make_tensor(backend, y)
         if mixed and self.view:
-            t._cut = not mode.grad or args[0]._cut
+            t._cut = not mode.grad or arrays[0]._cut
         return t
 
-    def _record(
+    def typed(self, backend: Backend, dtype: Any, needs: int) -> tuple[Any, int]:
+        """The library's dtype for the one asked for, and which arguments need a gradient of a result of that dtype."""
+        native = backend.native_dtype(dtype)
+        return native, needs and not backend.xp.isdtype(native, ("bool", "integral")) and needs
+
+    def record(
         self,
         backend: Backend,
         inputs: tuple[Edge, ...],
@@ -238,11 +240,11 @@ class Primitive(Op):
         y: Any,
     ) -> Any:
         """A new place in the graph, with what the rules of the wanted gradients ask for."""
-        keep, keep_y = self._keep.get(needs) or self._plan(needs, len(raw))
-        args = raw if keep is True else self._kept(raw, keep)
+        keep, keep_y = self.plans.get(needs) or self.plan(needs, len(raw))
+        args = raw if keep is True else self.kept(raw, keep)
         return recorded(self, backend, inputs, y, args=args, kwargs=kwargs, saved=y if keep_y else None)
 
-    def _kept(self, raw: Sequence[Any], dropped: tuple[int, ...] | bool) -> Sequence[Any]:
+    def kept(self, raw: Sequence[Any], dropped: tuple[int, ...] | bool) -> Sequence[Any]:
         """The arguments without those that are dropped, or without any; their shapes, if the rule asks for them."""
         if not dropped:
             return [x.shape for x in raw] if self._keeps_shapes else ()
@@ -251,15 +253,15 @@ class Primitive(Op):
             kept[i] = None
         return kept
 
-    def _plan(self, needs: int, count: int) -> tuple[tuple[int, ...] | bool, bool]:
+    def plan(self, needs: int, count: int) -> tuple[tuple[int, ...] | bool, bool]:
         """Whether the rules of the wanted gradients ask for arguments, or which are dropped; whether for the output."""
         asked: set[int | str] = set()
         for i in range(count):
-            rule = self._rules[0 if self._variadic else i] if needs >> i & 1 else None
+            rule = self._rules[0 if self.joins else i] if needs >> i & 1 else None
             asked.update(rule[1] if rule else ())
-        dropped = tuple([i for i in range(len(self._names)) if i not in asked])
-        keep = "args" in asked or (len(dropped) < len(self._names) and (dropped or True))
-        self._keep[needs] = plan = keep, -1 in asked
+        dropped = tuple([i for i in range(len(self.names)) if i not in asked])
+        keep = "args" in asked or (len(dropped) < len(self.names) and (dropped or True))
+        self.plans[needs] = plan = keep, -1 in asked
         return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
@@ -277,7 +279,7 @@ class Primitive(Op):
             if edge is None:
                 grads.append(None)
                 continue
-            rule, sources = self._rules[0 if self._variadic else i]  # type: ignore[misc]
+            rule, sources = self._rules[0 if self.joins else i]  # type: ignore[misc]
             values = []
             for source in sources:
                 if type(source) is int:
@@ -295,76 +297,6 @@ class Primitive(Op):
         if name == "i":
             return i
         return node.kwargs[name] if name in node.kwargs else self._defaults[name]
-
-
-def _class_for(count: int) -> type[Primitive]:
-    """A class of operations on so many arrays, with the loop over the arguments and :func:`recorded` written out.
-
-    Every elementwise operation passes here, and in a call on small arrays these lines are most of the time.
-    """
-    xs = [f"x{i}" for i in range(count)]
-    slow = f"return slow(self, {', '.join(xs)}, **kwargs)"
-    unwrapped = "".join(
-        f"""
-    if isinstance(x{i}, Variable):
-        if x{i}.backend is not backend:
-            if backend is not None:
-                {slow}
-            backend = x{i}.backend
-        a{i} = x{i}.data
-        if x{i}.requires_grad:
-            needs += {1 << i}
-    elif type(x{i}) in self.constants:
-        a{i} = x{i}
-    else:
-        {slow}"""
-        for i in range(count)
-    )
-    raw = ", ".join(f"a{i}" for i in range(count))
-    edges = ", ".join(f"(x{i}.node or x{i}) if needs & {1 << i} else None" for i in range(count))
-    source = f"""
-def __call__(self, {", ".join(xs)}, /, **kwargs):
-    backend, needs = None, 0{unwrapped}
-    if backend is None or mixed or (kwargs and self._typed and kwargs.get("dtype") is not None):
-        {slow}
-    try:
-        y = self.fun(backend.xp, {raw}, **kwargs) if kwargs else self.fun(backend.xp, {raw})
-    except (ValueError, TypeError, IndexError) as error:
-        raise self.explain(error, ({raw},)) from error
-    if type(y) is not backend.array_type:
-        y = backend.wrap(y)
-    t = new(result_class[0])
-    t.data = y
-    t.backend = backend
-    if needs and mode.grad:
-        needs &= self._differentiable
-        if needs:
-            keep, keep_y = self._keep.get(needs) or self._plan(needs, {count})
-            node = Node()
-            node.op = self
-            node.backend = backend
-            node.inputs = ({edges},)
-            node.args = ({raw},) if keep is True else self._kept(({raw},), keep) if keep else ()
-            node.kwargs = kwargs
-            node.y = y if keep_y else None
-            node.hooks = None
-            node.seq = next_seq()
-            node.shape = y.shape
-            node.dtype = y.dtype
-            t.node = node
-            t.requires_grad = True
-            return t
-    t.node = None
-    t.requires_grad = False
-    return t
-"""
-    scope = {**globals(), "slow": Primitive.__call__}
-    exec(compile(source, f"<call of an operation on {count} arrays>", "exec"), scope)
-    return type(f"Primitive{count}", (Primitive,), {"__call__": scope["__call__"]})
-
-
-CLASSES: dict[int, type[Primitive]] = {count: _class_for(count) for count in (1, 2, 3)}
-"""By the number of arrays that an operation takes; :class:`Primitive` itself does for every number."""
 
 
 def _plain_number(x: complex) -> complex:
@@ -488,8 +420,4 @@ def primitive(fun: Callable[..., Any] | None = None, *, view: bool = False, holo
     """
     if fun is None:
         return lambda fun: primitive(fun, view=view, holomorphic=holomorphic)
-    code = fun.__code__
-    several = str(fun.__annotations__.get("return")).startswith("tuple")
-    plain = not several and not code.co_flags & 0x0C
-    kind = CLASSES.get(code.co_argcount - 1, Primitive) if plain else Primitive
-    return kind(fun, view=view, holomorphic=holomorphic)
+    return Primitive(fun, view=view, holomorphic=holomorphic).function

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from framework.autograd.graph import Node, Variable, make_tensor
+from framework.autograd.graph import Node, Variable, edges, make_tensor
 from framework.autograd.modes import mode
-from framework.autograd.primitive import Op, edges, recorded
+from framework.autograd.primitive import Op, recorded
 
 if TYPE_CHECKING:
     from framework.nn.module import Module

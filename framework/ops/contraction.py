@@ -7,6 +7,7 @@ of the upstream gradient with the other operands, and so on to any order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from string import ascii_letters
 from typing import Any
@@ -22,8 +23,8 @@ Array = Any
 
 @precision("low")
 @primitive
-def _contract(xp: Any, *operands: Array, equation: str) -> Array:
-    return xp.einsum(equation, *operands)
+def _contract(xp: Any, arrays: Sequence[Array], /, *, equation: str) -> Array:
+    return xp.einsum(equation, *arrays)
 
 
 def _contract_rule(xp: Any, g: Array, i: int, args: Any, equation: str) -> Array:
@@ -61,7 +62,7 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     """
     inputs, output, plain_equation = _parse(equation, tuple([x.ndim for x in operands]))
     if plain_equation:
-        return _contract(*operands, equation=plain_equation)
+        return _contract(operands, equation=plain_equation)
     plain, terms = [], []
     for i, (x, term) in enumerate(zip(operands, inputs)):
         x, term = _take_diagonals(x, term)
@@ -70,7 +71,7 @@ def einsum(equation: str, /, *operands: Any) -> Any:
         terms.append(term)
     if len(plain) == 1:
         return permute_dims(plain[0], tuple(terms[0].index(letter) for letter in output))
-    return _contract(*plain, equation=f"{','.join(terms)}->{output}")
+    return _contract(plain, equation=f"{','.join(terms)}->{output}")
 
 
 @lru_cache(maxsize=256)

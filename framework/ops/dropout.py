@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from framework.autograd.graph import Node, make_tensor
+from framework.autograd.graph import Node, edges, make_tensor
 from framework.autograd.modes import mode
-from framework.autograd.primitive import Op, edges, recorded
+from framework.autograd.primitive import Op, recorded
 
 
 class Dropout(Op):

@@ -36,8 +36,8 @@ def _is_getitem(op: Any) -> None:
     op.defvjp(lambda xp, g, key, shape: xp.scatter(g, key, shape), None)
 
 
-_is_getitem(_basic_getitem)
-_is_getitem(_advanced_getitem)
+_is_getitem(_basic_getitem.op)
+_is_getitem(_advanced_getitem.op)
 
 
 def getitem(x: Any, key: Any, /) -> Any:
@@ -58,7 +58,7 @@ def getitem(x: Any, key: Any, /) -> Any:
         return _advanced_getitem(x, raw_key(key, x))
     part = _basic_getitem(x, key)
     if mode.grad and isinstance(x, Variable):
-        note_part(part, (x, key, _basic_getitem, _setitem))
+        note_part(part, (x, key, _basic_getitem.op, _setitem.op))
     return part
 
 

@@ -177,7 +177,7 @@ def roll(x: Any, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Any:
 
 
 @primitive
-def _concat(xp: Any, *arrays: Array, axis: int | None) -> Array:
+def _concat(xp: Any, arrays: Sequence[Array], /, *, axis: int | None) -> Array:
     return xp.concat(arrays, axis=axis)
 
 
@@ -216,11 +216,11 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     >>> fw.concat([fw.asarray([1, 2]), fw.asarray([3])])
     Tensor([1, 2, 3])
     """
-    return _concat(*_sequence("concat", arrays), axis=axis)
+    return _concat(_sequence("concat", arrays), axis=axis)
 
 
 @primitive
-def _stack(xp: Any, *arrays: Array, axis: int) -> Array:
+def _stack(xp: Any, arrays: Sequence[Array], /, *, axis: int) -> Array:
     return xp.stack(arrays, axis=axis)
 
 
@@ -243,7 +243,7 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
     Tensor([[1, 3],
             [2, 4]])
     """
-    return _stack(*_sequence("stack", arrays), axis=axis)
+    return _stack(_sequence("stack", arrays), axis=axis)
 
 
 def _sequence(name: str, arrays: Any) -> Sequence[Any]:

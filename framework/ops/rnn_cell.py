@@ -39,7 +39,7 @@ def _forward(
     b = xp.matmul(h, w_hh.T)
     b += b_hh
     z += b
-    y = _ACTIVATIONS[nonlinearity].fun(xp, z)
+    y = _ACTIVATIONS[nonlinearity].op.fun(xp, z)
     return y, (x, h, w_ih, w_hh, y) if keep else None
 
 

@@ -32,7 +32,8 @@ def chosen():
     for module in pkgutil.walk_packages(fw.__path__, "framework."):
         if not module.name.startswith(FRONT_ENDS):
             for name, value in vars(import_module(module.name)).items():
-                precision = vars(value).get("precision") if callable(value) and hasattr(value, "__dict__") else None
+                value = getattr(value, "op", value)
+                precision = vars(value).get("precision") if hasattr(value, "__dict__") else None
                 if (isinstance(value, Op) or precision) and value.__module__ == module.name:
                     found[f"{module.name}.{name}"] = precision
     return found
