@@ -12,12 +12,13 @@ from backends._numpy.embedding import scatter_rows
 Array = Any
 
 _SMALL = 2**12
+_ndarray = np.ndarray
 
 
 def getitem(x: Array, key: Any) -> Array:
     """``x[key]``; of a single entry an array too, which shares memory as it does in other libraries."""
     part = x[key]
-    return part if type(part) is np.ndarray else x[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    return part if type(part) is _ndarray else x[(*key, ...) if isinstance(key, tuple) else (key, ...)]
 
 
 def setitem(x: Array, key: Any, value: Any) -> Array:

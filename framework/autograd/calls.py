@@ -13,7 +13,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from framework.autograd.graph import Node, Variable, edges, make_tensor, new, next_seq, result_class
+from framework.autograd.graph import Node, Variable, make_tensor, new, next_seq, result_class
 from framework.autograd.modes import mode
 from framework.autograd.versions import mixed
 
@@ -48,9 +48,14 @@ def rewrite(**changes: bool) -> _Way:
     global _way
     before, _way = _way, _way._replace(**changes)
     for op in list(_written):
-        op.function.__code__ = _first.__code__
+        rewrite_call(op)
     _written.clear()
     return before
+
+
+def rewrite_call(op: Any) -> None:
+    """Have the function of ``op`` written anew when it is next called."""
+    op.function.__code__ = _first.__code__
 
 
 def function_of(op: Any) -> Any:
@@ -76,23 +81,43 @@ def _write_out(op: Any) -> None:
     code = op.fun.__code__
     several = str(op.fun.__annotations__.get("return")).startswith("tuple")
     call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, several)
-    written = _code(call, _way.written, _way.casts and op.precision is not None)
+    target = _target(call, code)
+    written = _code(call, len(target), _way.written, _way.casts and op.precision is not None)
+    named = dict(zip(_TARGET, target))
     # Python notes in the code where it found global names, so each function has a copy, and its own globals.
-    own = {"fun": op.fun, "constants": op.constants, "plans": op.plans, "wanted": op.wanted, "Tensor": result_class[0]}
+    plans = {needs: op.plan(needs) for needs in range(1, 2 if op.joins else 1 << len(op.names))}
+    own = {"fun": op.fun, "constants": op.constants, "plans": plans, "wanted": op.wanted, "Tensor": result_class[0]}
     op.function.__globals__.update({f"_{name}": value for name, value in {**_GLOBALS, **own}.items()})
-    op.function.__code__ = written.replace(co_name=op.name)
+    names = tuple([named.get(name, name) for name in written.co_names])
+    op.function.__code__ = written.replace(co_name=op.name, co_names=names)
     _written.add(op)
+
+
+_TARGET = ("_first_name", "_second_name")
+"""What the code has for the names of the function in the namespace that is called, so that it is compiled once for all."""
+
+
+def _target(call: _Call, code: CodeType) -> tuple[str, ...]:
+    """The names that lead from the namespace to a function, if an operation does nothing but call it; else none."""
+    path = code.co_names
+    if not 0 < len(path) <= len(_TARGET):
+        return ()
+    given = ", ".join(call.names) + call.passed()
+    scope: dict[str, Any] = {}
+    exec(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})", scope)
+    same = scope["same"].__code__
+    return path if (same.co_code, same.co_consts[1:]) == (code.co_code, code.co_consts[1:]) else ()
 
 
 _GLOBALS = {
     "Node": Node,
     "Variable": Variable,
-    "edges": edges,
     "make_tensor": make_tensor,
     "mixed": mixed,
     "mode": mode,
     "new": new,
     "next_seq": next_seq,
+    "nothing": {},
 }
 
 
@@ -103,6 +128,9 @@ class _Call(NamedTuple):
     joins: bool
     several: bool
 
+    def short(self) -> bool:
+        return len(self.names) <= _MOST and not (self.joins and self.several)
+
     def parameters(self) -> str:
         n = self.by_position
         slash, star = ["/"] * bool(n), ["*"] * bool(self.keywords)
@@ -112,35 +140,37 @@ class _Call(NamedTuple):
         return "".join([f", {name}={name}" for name in self.keywords])
 
     def kept(self) -> str:
-        return f"{{{', '.join([f'{name!r}: {name}' for name in self.keywords])}}}"
+        pairs = ", ".join([f"{name!r}: {name}" for name in self.keywords])
+        return f"{{{pairs}}}" if pairs else "_nothing"
 
 
 @cache
-def _code(call: _Call, written: bool, casts: bool) -> CodeType:
+def _code(call: _Call, target: int, written: bool, casts: bool) -> CodeType:
     """The code of such a call. Its own names begin with an underscore, those of arguments never do."""
     general = f"return _op({', '.join(call.names)}{call.passed()})"
-    body = _body(call, general, casts) if written and len(call.names) <= _MOST else f"\n    {general}"
+    body = _body(call, target, general, casts) if written and call.short() else f"\n    {general}"
     scope: dict[str, Any] = {}
     exec(compile(f"def call({call.parameters()}):{body}", str(Path(__file__).with_name("<call>")), "exec"), scope)
     return scope["call"].__code__  # type: ignore[no-any-return]
 
 
-def _body(call: _Call, general: str, casts: bool) -> str:
+def _body(call: _Call, target: int, general: str, casts: bool) -> str:
     look = f"""
     if _mode.casts is not None:
         {general}"""
     raw = "_raw" if call.joins else f"({''.join([f'_raw_{name}, ' for name in call.names])})"
     places = "".join([f"({x}.node or {x}) if _needs & {1 << i} else None, " for i, x in enumerate(call.names)])
-    inputs = f"_edges({call.names[0]}, _needs)" if call.joins else f"({places})"
+    inputs = "_inputs" if call.joins else f"({places})"
+    given = raw if call.joins else raw[1:-3]
     native = """
     if dtype is not None:
         dtype, _needs = _op.typed(_backend, dtype, _needs)"""
     return f"""{look if casts else ""}
-    _backend, _needs = None, 0{_joined(call, general) if call.joins else _separate(call, general)}
+    _backend, _needs = None, 0{_joined(general) if call.joins else _separate(call, general)}
     if _backend is None or _mixed:
         {general}{native if "dtype" in call.keywords else ""}
     try:
-        _y = _fun(_backend.xp, {raw if call.joins else raw[1:-3]}{call.passed()})
+        _y = {f"_backend.xp.{'.'.join(_TARGET[:target])}(" if target else "_fun(_backend.xp, "}{given}{call.passed()})
     except (ValueError, TypeError, IndexError) as error:
         raise _op.explain(error, {raw}) from error
     {_several(call, raw, inputs) if call.several else _one(call, raw, inputs)}"""
@@ -166,11 +196,11 @@ def _separate(call: _Call, general: str) -> str:
     )
 
 
-def _joined(call: _Call, general: str) -> str:
-    """The raw values of a list."""
+def _joined(general: str) -> str:
+    """The raw values of a list; whether any requires a gradient is enough to know, for one rule is for all."""
     return f"""
     _raw = []
-    for _x in {call.names[0]}:
+    for _x in arrays:
         if not isinstance(_x, _Variable):
             {general}
         if _x.backend is not _backend:
@@ -178,12 +208,19 @@ def _joined(call: _Call, general: str) -> str:
                 {general}
             _backend = _x.backend
         if _x.requires_grad:
-            _needs |= 1 << len(_raw)
+            _needs = 1
         _raw.append(_x.data)"""
 
 
 def _one(call: _Call, raw: str, inputs: str) -> str:
     """The result as a tensor, in a new place in the graph if it is recorded; as ``recorded`` in primitive.py does it."""
+    chosen = "".join([f"_raw_{x} if _keep & {1 << i} else None, " for i, x in enumerate(call.names)])
+    kept = "_raw if _keep else _shapes if _op.keeps_shapes else ()" if call.joins else f"({chosen}) if _keep else ()"
+    walk = """
+            _inputs, _shapes = [], []
+            for _x in arrays:
+                _inputs.append((_x.node or _x) if _x.requires_grad else None)
+                _shapes.append(_x.data.shape)"""
     return f"""
     if type(_y) is not _backend.array_type:
         _y = _backend.wrap(_y)
@@ -192,13 +229,13 @@ def _one(call: _Call, raw: str, inputs: str) -> str:
     _t.backend = _backend
     if _needs and _mode.grad:
         _needs &= _wanted
-        if _needs:
-            _keep, _keep_y = _plans.get(_needs) or _op.plan(_needs, {"len(_raw)" if call.joins else len(call.names)})
+        if _needs:{walk if call.joins else ""}
+            _keep, _keep_y = _plans[{"1" if call.joins else "_needs"}]
             _node = _Node()
             _node.op = _op
             _node.backend = _backend
             _node.inputs = {inputs}
-            _node.args = {raw} if _keep is True else _op.kept({raw}, _keep){"" if call.joins else " if _keep else ()"}
+            _node.args = {kept}
             _node.kwargs = {call.kept()}
             _node.y = _y if _keep_y else None
             _node.hooks = None

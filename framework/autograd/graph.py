@@ -31,7 +31,7 @@ class _Fields:
         "_grad",
         "_hooks",
         "_owed",
-        "_whole",
+        "_part",
         "backend",
         "data",
         "node",
@@ -78,8 +78,9 @@ class Variable(_Fields):
     requires_grad : bool
         Whether operations on this tensor are recorded.
 
-    ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, getitem, setitem)``: what a write
-    into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
+    ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, (getitem, setitem))``: what a write
+    into the part must move in the graph; ``_part`` is the same, fast to write and not to be read. ``_cut`` is true of a
+    tensor that was taken out of the graph on purpose.
     ``_owed`` is what an optimizer owes to rows of it.
     """
 
@@ -89,7 +90,7 @@ class Variable(_Fields):
     _grad: Any = _Optional(_Fields._grad)  # type: ignore[attr-defined]
     _hooks: Any = _Optional(_Fields._hooks)  # type: ignore[attr-defined]
     _owed: Any = _Optional(_Fields._owed)  # type: ignore[attr-defined]
-    _whole: Any = _Optional(_Fields._whole)  # type: ignore[attr-defined]
+    _whole: Any = _Optional(_Fields._part)  # type: ignore[attr-defined]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,10 +103,6 @@ class Variable(_Fields):
         return self.backend.dtype_of(self.data)
 
 
-note_part = _Fields._whole.__set__  # type: ignore[attr-defined]
-"""Says of a tensor what it is a part of; see ``_whole``."""
-
-
 class Node:
     """One recorded operation.
 
@@ -113,7 +110,7 @@ class Node:
     ----------
     op : Primitive
         The operation; ``op.name`` is what users read.
-    inputs : tuple
+    inputs : tuple or list
         For each array argument its node, the leaf tensor itself, or None where no gradient flows.
     args : tuple or None
         The raw arguments that the gradient rules ask for (others are None); the whole is None once freed.
@@ -129,7 +126,7 @@ class Node:
 
     op: Any
     backend: Backend
-    inputs: tuple[Edge, ...]
+    inputs: Sequence[Edge]
     args: Any
     kwargs: dict[str, Any]
     y: Any

@@ -56,7 +56,7 @@ def _place(x: Variable, node: Node) -> None:
     _move(x, node)
     if not _is_part(x):
         return
-    whole, key, getitem, setitem = x._whole
+    whole, key, (getitem, setitem) = x._whole
     before = whole.node, node
     needs = 3 if whole.node else 2
     written = setitem.record(x.backend, before, (whole.data, x.data), {"key": key}, needs, whole.data)

@@ -35,7 +35,7 @@ from typing import Any, overload
 import numpy as np
 
 from backends import Backend, backend_of
-from framework.autograd.calls import function_of
+from framework.autograd.calls import function_of, rewrite_call
 from framework.autograd.graph import Edge, Node, Variable, edges, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.versions import check_views, mixed
@@ -181,14 +181,15 @@ class Primitive(Op):
         self.joins = self.names == ("arrays",)
         self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self.wanted = 0
-        self.plans: dict[int, tuple[tuple[int, ...] | bool, bool]] = {}
+        self.keeps_shapes = False
         self.function = function_of(self)
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (an operation on a list of arrays has one for all)."""
         self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
-        self._keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
+        self.keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
         self.wanted = -1 if self.joins else sum(1 << i for i, rule in enumerate(rules) if rule)
+        rewrite_call(self)
 
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
         """Where what the rule asks for is found: an argument's position, -1 for the output, or else the name."""
@@ -240,35 +241,28 @@ class Primitive(Op):
         y: Any,
     ) -> Any:
         """A new place in the graph, with what the rules of the wanted gradients ask for."""
-        keep, keep_y = self.plans.get(needs) or self.plan(needs, len(raw))
-        args = raw if keep is True else self.kept(raw, keep)
+        keep, keep_y = self.plan(needs)
+        args = self.kept(raw, keep)
         return recorded(self, backend, inputs, y, args=args, kwargs=kwargs, saved=y if keep_y else None)
 
-    def kept(self, raw: Sequence[Any], dropped: tuple[int, ...] | bool) -> Sequence[Any]:
-        """The arguments without those that are dropped, or without any; their shapes, if the rule asks for them."""
-        if not dropped:
-            return [x.shape for x in raw] if self._keeps_shapes else ()
-        kept = list(raw)
-        for i in dropped:  # type: ignore[union-attr]
-            kept[i] = None
-        return kept
+    def kept(self, raw: Sequence[Any], keep: int) -> Sequence[Any]:
+        """The arguments that the bits of ``keep`` name, None for others; of a list their shapes, if the rule asks for them."""
+        if keep:
+            return [x if keep >> i & 1 else None for i, x in enumerate(raw)]
+        return [x.shape for x in raw] if self.keeps_shapes else ()
 
-    def plan(self, needs: int, count: int) -> tuple[tuple[int, ...] | bool, bool]:
-        """Whether the rules of the wanted gradients ask for arguments, or which are dropped; whether for the output."""
-        asked: set[int | str] = set()
-        for i in range(count):
-            rule = self._rules[0 if self.joins else i] if needs >> i & 1 else None
-            asked.update(rule[1] if rule else ())
-        dropped = tuple([i for i in range(len(self.names)) if i not in asked])
-        keep = "args" in asked or (len(dropped) < len(self.names) and (dropped or True))
-        self.plans[needs] = plan = keep, -1 in asked
-        return plan
+    def plan(self, needs: int) -> tuple[int, bool]:
+        """Which arguments the rules of the wanted gradients ask for, as bits; and whether for the output."""
+        rules = self._rules if self.joins else [rule for i, rule in enumerate(self._rules) if needs >> i & 1]
+        asked = {source for rule in rules if rule for source in rule[1]}
+        keep = -1 if "args" in asked else sum(1 << i for i in range(len(self.names)) if i in asked)
+        return keep, -1 in asked
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""
         args, y = node.args, node.y
         if tensors:
-            if args and not self._keeps_shapes:
+            if args and not self.keeps_shapes:
                 args = [revive(node, x, edge) for x, edge in zip(args, node.inputs)]
             y = revive_output(node)
         conjugate = self.holomorphic and type(g) is not tuple and node.dtype in node.backend.complex_dtypes

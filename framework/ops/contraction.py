@@ -60,9 +60,10 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     >>> fw.einsum("ij,j->i", fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
     Tensor([21, 43])
     """
-    inputs, output, plain_equation = _parse(equation, tuple([x.ndim for x in operands]))
+    plain_equation = _as_plain(equation, len(operands))
     if plain_equation:
         return _contract(operands, equation=plain_equation)
+    inputs, output = _parse(equation, tuple([x.ndim for x in operands]))
     plain, terms = [], []
     for i, (x, term) in enumerate(zip(operands, inputs)):
         x, term = _take_diagonals(x, term)
@@ -75,8 +76,19 @@ def einsum(equation: str, /, *operands: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str, str]:
-    """The letters of each operand and of the output, ellipses written out; and the equation of them, empty if not plain."""
+def _as_plain(equation: str, count: int) -> str:
+    """The equation with its output, if it is in plain form whatever the operands; else nothing."""
+    left = equation.replace(" ", "").partition("->")[0]
+    terms = left.split(",")
+    if "..." in equation or len(terms) != count or count < 2:
+        return ""
+    inputs, output = _parse(equation, tuple(map(len, terms)))
+    return f"{left}->{output}" if _is_plain(inputs, output) else ""
+
+
+@lru_cache(maxsize=256)
+def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
+    """The letters of each operand and of the output, with ellipses written out."""
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
@@ -90,11 +102,10 @@ def _parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str,
         output = "..." + "".join(once)
     output = output.replace("...", spread)
     _check(equation, inputs, output, ndims)
-    plain = len(inputs) > 1 and _is_plain(inputs, output)
-    return tuple(inputs), output, f"{','.join(inputs)}->{output}" if plain else ""
+    return tuple(inputs), output
 
 
-def _is_plain(inputs: list[str], output: str) -> bool:
+def _is_plain(inputs: Sequence[str], output: str) -> bool:
     """Whether no letter is twice in one operand, and none in one operand alone."""
     letters = "".join([*inputs, output])
     return all(len(set(term)) == len(term) for term in inputs) and all(letters.count(a) > 1 for a in letters)

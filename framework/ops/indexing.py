@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.autograd.graph import Variable, note_part
+from framework.autograd.graph import Variable
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
@@ -46,20 +46,33 @@ def getitem(x: Any, key: Any, /) -> Any:
     Repeated indices add their gradients. A basic key gives a view, an array in it a copy. NumPy's arrays and lists in a
     key go where ``x`` is.
     """
+    if type(key) is tuple:
+        for part in key:
+            if type(part) not in _BASIC:
+                return _get_by_other(x, key)
+    elif type(key) not in _BASIC:
+        return _get_by_other(x, key)
+    part = _basic_getitem(x, key)
+    if mode.grad and isinstance(x, Variable):
+        part._part = x, key, _PART_OPS
+    return part
+
+
+def _get_by_other(x: Any, key: Any) -> Any:
+    """``x[key]`` for a key with arrays in it, or with values of a subclass of a basic key's type, such as an IntEnum."""
     if isinstance(key, Variable):
         try:
             return _advanced_getitem(x, key)
         except (IndexError, TypeError, ValueError):
             raw_key(key, x)
             raise
-    if isinstance(key, tuple) and type(key) is not tuple:
-        key = tuple(key)
-    if type(key) not in _BASIC and not is_basic(key):
+    if not is_basic(key):
         return _advanced_getitem(x, raw_key(key, x))
-    part = _basic_getitem(x, key)
-    if mode.grad and isinstance(x, Variable):
-        note_part(part, (x, key, _basic_getitem.op, _setitem.op))
-    return part
+    return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
+
+
+def _plain(part: Any) -> Any:
+    return int(part) if isinstance(part, int) else part
 
 
 def raw_key(key: Any, x: Any) -> Any:
@@ -81,10 +94,10 @@ def _index_array(x: Variable) -> Array:
 
 def is_basic(key: Any) -> bool:
     """Whether indexing with the key gives a view: integers, slices, None and Ellipsis only."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return _BASIC.issuperset(map(type, parts)) or all(
-        isinstance(part, _BASIC_TYPES) and not isinstance(part, bool) for part in parts
-    )
+    for part in key if isinstance(key, tuple) else (key,):
+        if type(part) not in _BASIC and (not isinstance(part, _BASIC_TYPES) or isinstance(part, bool)):
+            return False
+    return True
 
 
 @primitive
@@ -125,6 +138,7 @@ def _may_repeat(key: Any) -> bool:
 
 
 _setitem.defvjp(lambda xp, g, key: xp.setitem(g, key, 0), _value_rule)
+_PART_OPS = _basic_getitem.op, _setitem.op
 
 
 def setitem(x: Any, key: Any, value: Any, /) -> Any:

@@ -216,7 +216,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     >>> fw.concat([fw.asarray([1, 2]), fw.asarray([3])])
     Tensor([1, 2, 3])
     """
-    return _concat(_sequence("concat", arrays), axis=axis)
+    return _concat(arrays if type(arrays) is list and arrays else _sequence("concat", arrays), axis=axis)
 
 
 @primitive

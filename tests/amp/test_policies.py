@@ -34,7 +34,7 @@ def chosen():
             for name, value in vars(import_module(module.name)).items():
                 value = getattr(value, "op", value)
                 precision = vars(value).get("precision") if hasattr(value, "__dict__") else None
-                if (isinstance(value, Op) or callable(value) and precision) and value.__module__ == module.name:
+                if (isinstance(value, Op) or (callable(value) and precision)) and value.__module__ == module.name:
                     found[f"{module.name}.{name}"] = precision
     return found
 
