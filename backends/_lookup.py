@@ -85,6 +85,8 @@ def backend_of(array: Any) -> Backend | None:
     kind = type(array)
     if kind not in _by_type:
         top = kind.__module__.partition(".")[0]
+        if top == "builtins":
+            return None
         for name, (_, module) in _loaders.items():
             if module == top and _is_array(array):
                 _by_type[kind] = _finder(name)

@@ -62,6 +62,8 @@ def _weigh_inner(xp: Any, x: Array, weight: float, n: int, axis: int) -> Array:
 
 @primitive
 def _fftn(xp: Any, x: Array, /, *, s: tuple[int, ...], axes: tuple[int, ...], norm: Norm) -> Array:
+    if len(axes) == 1:
+        return xp.fft.fft(x, n=s[0], axis=axes[0], norm=norm)
     return xp.fft.fftn(x, s=s, axes=axes, norm=norm)
 
 
@@ -72,6 +74,8 @@ _fftn.defvjp(
 
 @primitive
 def _ifftn(xp: Any, x: Array, /, *, s: tuple[int, ...], axes: tuple[int, ...], norm: Norm) -> Array:
+    if len(axes) == 1:
+        return xp.fft.ifft(x, n=s[0], axis=axes[0], norm=norm)
     return xp.fft.ifftn(x, s=s, axes=axes, norm=norm)
 
 

@@ -39,6 +39,7 @@ class NumpyBackend(Backend):
         # On the object itself these are found faster than on its class, and every operation asks for them.
         self.array_type = np.ndarray
         self._narrow = False
+        self._native: dict[Any, np.dtype[Any]] = {}
         self.xp = Namespace(
             np,
             special=partial(import_module, "scipy.special"),
@@ -66,9 +67,13 @@ class NumpyBackend(Backend):
         return array.dtype  # type: ignore[no-any-return]
 
     def native_dtype(self, dtype: Any) -> Any:
-        native = dtype_of_numbers(dtype)
+        try:
+            return self._native[dtype]
+        except (KeyError, TypeError):
+            native = dtype_of_numbers(dtype)
         if not self._narrow and narrow.is_narrow(native):
             self._meet_narrow()
+        self._native[dtype] = native
         return native
 
     def _meet_narrow(self) -> None:

@@ -28,7 +28,7 @@ engine sums each gradient back to its argument's shape and casts it to its dtype
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from functools import lru_cache, update_wrapper
 from inspect import Signature, signature
 from typing import Any, overload
 
@@ -229,7 +229,7 @@ class Primitive(Op):
     def typed(self, backend: Backend, dtype: Any, needs: int) -> tuple[Any, int]:
         """The library's dtype for the one asked for, and which arguments need a gradient of a result of that dtype."""
         native = backend.native_dtype(dtype)
-        return native, needs and not backend.xp.isdtype(native, ("bool", "integral")) and needs
+        return native, needs if needs and _has_gradient(backend.xp.isdtype, native) else 0
 
     def record(
         self,
@@ -291,6 +291,11 @@ class Primitive(Op):
         if name == "i":
             return i
         return node.kwargs[name] if name in node.kwargs else self._defaults[name]
+
+
+@lru_cache(maxsize=64)
+def _has_gradient(isdtype: Callable[..., bool], dtype: Any) -> bool:
+    return not isdtype(dtype, ("bool", "integral"))
 
 
 def _plain_number(x: complex) -> complex:

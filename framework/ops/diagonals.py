@@ -70,7 +70,8 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """
     if x.ndim < 2:
         raise ValueError(f"diagonal: expected at least two dimensions, got shape {x.shape}")
-    return _diagonal(moveaxis(x, (axis1, axis2), (-2, -1)), offset=offset)
+    last = (axis1, axis2) in ((-2, -1), (x.ndim - 2, x.ndim - 1))
+    return _diagonal(x if last else moveaxis(x, (axis1, axis2), (-2, -1)), offset=offset)
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

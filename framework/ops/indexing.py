@@ -66,9 +66,9 @@ def _get_by_other(x: Any, key: Any) -> Any:
         except (IndexError, TypeError, ValueError):
             raw_key(key, x)
             raise
-    if not is_basic(key):
-        return _advanced_getitem(x, raw_key(key, x))
-    return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
+    if is_basic(key):
+        return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
+    return _advanced_getitem(x, raw_key(key, x))
 
 
 def _plain(part: Any) -> Any:

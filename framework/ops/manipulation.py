@@ -40,8 +40,7 @@ def reshape(x: Any, /, shape: int | tuple[int, ...], *, copy: bool | None = None
     Tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    to = (shape,) if isinstance(shape, int) else tuple(shape)
-    return _reshape(x, to=to) if copy is None else _reshape(x, to=to, copy=copy)
+    return _reshape(x, to=(shape,) if isinstance(shape, int) else tuple(shape), copy=copy)
 
 
 @primitive(view=True)
