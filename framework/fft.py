@@ -24,6 +24,7 @@ from framework.ops.manipulation import astype, roll
 Array = Any
 Norm = Literal["backward", "ortho", "forward"]
 
+_COMPLEX = {np.dtype("float64"): np.dtype("complex128")}
 _OPPOSITE: dict[str, Norm] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 # -------------------------------------------------------------------------------------- shared by the rules
@@ -128,7 +129,7 @@ def _complex(name: str, x: Any) -> Any:
     """Complex values as they are, real ones made complex of the same precision."""
     if x.dtype.kind == "c":
         return x
-    return astype(_real(name, x), np.result_type(x.dtype, np.complex64))
+    return astype(_real(name, x), _COMPLEX.get(x.dtype, np.complex64))
 
 
 def _lengths(
@@ -152,6 +153,8 @@ def _lengths(
 
 
 def _length(name: str, x: Any, n: int | None, axis: int, default: int | None = None) -> int:
+    if n is None and default is None and -x.ndim <= axis < x.ndim and x.shape[axis]:
+        return x.shape[axis]  # type: ignore[no-any-return]
     lengths, _ = _lengths(name, x, None if n is None else (n,), (axis,), default)
     return lengths[0]
 

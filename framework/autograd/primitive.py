@@ -182,6 +182,7 @@ class Primitive(Op):
         self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self.wanted = 0
         self.keeps_shapes = False
+        self._plans: dict[int, tuple[int, bool]] = {}
         self.function = function_of(self)
 
     def defvjp(self, *rules: Rule | None) -> None:
@@ -189,6 +190,7 @@ class Primitive(Op):
         self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
         self.keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
         self.wanted = -1 if self.joins else sum(1 << i for i, rule in enumerate(rules) if rule)
+        self._plans.clear()
         rewrite_call(self)
 
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
@@ -241,7 +243,7 @@ class Primitive(Op):
         y: Any,
     ) -> Any:
         """A new place in the graph, with what the rules of the wanted gradients ask for."""
-        keep, keep_y = self.plan(needs)
+        keep, keep_y = self._plans.get(needs) or self.plan(needs)
         args = self.kept(raw, keep)
         return recorded(self, backend, inputs, y, args=args, kwargs=kwargs, saved=y if keep_y else None)
 
@@ -256,7 +258,8 @@ class Primitive(Op):
         rules = self._rules if self.joins else [rule for i, rule in enumerate(self._rules) if needs >> i & 1]
         asked = {source for rule in rules if rule for source in rule[1]}
         keep = -1 if "args" in asked else sum(1 << i for i in range(len(self.names)) if i in asked)
-        return keep, -1 in asked
+        self._plans[needs] = plan = keep, -1 in asked
+        return plan
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""

@@ -132,7 +132,9 @@ def _naming_the_op() -> Iterator[None]:
 def _innermost_op(trace: TracebackType | None) -> str | None:
     name = None
     while trace is not None:
-        op = trace.tb_frame.f_locals.get("self")
+        frame = trace.tb_frame
+        # The written functions of operations have it among their globals.
+        op = frame.f_locals.get("self", frame.f_globals.get("_op"))
         name = op.name if isinstance(op, Op) else name
         trace = trace.tb_next
     return name

@@ -61,14 +61,17 @@ def getitem(x: Any, key: Any, /) -> Any:
 def _get_by_other(x: Any, key: Any) -> Any:
     """``x[key]`` for a key with arrays in it, or with values of a subclass of a basic key's type, such as an IntEnum."""
     if isinstance(key, Variable):
-        try:
-            return _advanced_getitem(x, key)
-        except (IndexError, TypeError, ValueError):
-            raw_key(key, x)
-            raise
-    if is_basic(key):
+        raw: Any = key
+    elif is_basic(key):
         return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
-    return _advanced_getitem(x, raw_key(key, x))
+    else:
+        raw = _raw_parts(key, x)
+    try:
+        return _advanced_getitem(x, raw)
+    except (IndexError, TypeError, ValueError):
+        # Only now is it looked at whether the dtype of an index is at fault: to ask each time would take a fifth longer.
+        _check_indices(key)
+        raise
 
 
 def _plain(part: Any) -> Any:
@@ -77,19 +80,28 @@ def _plain(part: Any) -> Any:
 
 def raw_key(key: Any, x: Any) -> Any:
     """The key as the library of ``x`` takes it: tensors replaced by their raw arrays, NumPy's arrays brought to it."""
-    return tuple([_raw_part(part, x) for part in key]) if isinstance(key, tuple) else _raw_part(key, x)
+    _check_indices(key)
+    return _raw_parts(key, x)
+
+
+def _raw_parts(key: Any, x: Any) -> Any:
+    if isinstance(key, tuple):
+        return tuple([part.data if isinstance(part, Variable) else _raw_part(part, x) for part in key])
+    return _raw_part(key, x)
 
 
 def _raw_part(part: Any, x: Any) -> Any:
     if isinstance(part, Variable):
-        return _index_array(part)
+        return part.data
     return x.backend.asarray(part) if isinstance(part, np.ndarray) and isinstance(x, Variable) else part
 
 
-def _index_array(x: Variable) -> Array:
-    if x.dtype.kind not in "iub":
-        raise IndexError(f"index arrays must have an integer or boolean dtype, got {x.dtype}; cast with .to('int64')")
-    return x.data
+def _check_indices(key: Any) -> None:
+    for x in key if isinstance(key, tuple) else (key,):
+        if isinstance(x, Variable) and x.dtype.kind not in "iub":
+            raise IndexError(
+                f"index arrays must have an integer or boolean dtype, got {x.dtype}; cast with .to('int64')"
+            )
 
 
 def is_basic(key: Any) -> bool:
