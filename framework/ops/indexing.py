@@ -49,7 +49,9 @@ def getitem(x: Any, key: Any, /) -> Any:
     if type(key) is tuple:
         for part in key:
             if type(part) not in _BASIC:
-                return _get_by_other(x, key)
+                return _get_by_arrays(x, key) if isinstance(part, Variable) else _get_by_other(x, key)
+    elif isinstance(key, Variable):
+        return _get_by_arrays(x, key)
     elif type(key) not in _BASIC:
         return _get_by_other(x, key)
     part = _basic_getitem(x, key)
@@ -58,20 +60,20 @@ def getitem(x: Any, key: Any, /) -> Any:
     return part
 
 
-def _get_by_other(x: Any, key: Any) -> Any:
-    """``x[key]`` for a key with arrays in it, or with values of a subclass of a basic key's type, such as an IntEnum."""
-    if isinstance(key, Variable):
-        raw: Any = key
-    elif is_basic(key):
-        return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
-    else:
-        raw = _raw_parts(key, x)
+def _get_by_arrays(x: Any, key: Any) -> Any:
     try:
-        return _advanced_getitem(x, raw)
+        return _advanced_getitem(x, key if isinstance(key, Variable) else _raw_parts(key, x))
     except (IndexError, TypeError, ValueError):
         # Only now is it looked at whether the dtype of an index is at fault: to ask each time would take a fifth longer.
         _check_indices(key)
         raise
+
+
+def _get_by_other(x: Any, key: Any) -> Any:
+    """``x[key]`` for a key in which NumPy's arrays, lists, or values of a subclass of a basic type, an IntEnum, may be."""
+    if not is_basic(key):
+        return _get_by_arrays(x, key)
+    return getitem(x, tuple(map(_plain, key)) if isinstance(key, tuple) else _plain(key))
 
 
 def _plain(part: Any) -> Any:
@@ -86,7 +88,7 @@ def raw_key(key: Any, x: Any) -> Any:
 
 def _raw_parts(key: Any, x: Any) -> Any:
     if isinstance(key, tuple):
-        return tuple([part.data if isinstance(part, Variable) else _raw_part(part, x) for part in key])
+        return tuple([part if type(part) in _BASIC else _raw_part(part, x) for part in key])
     return _raw_part(key, x)
 
 
