@@ -100,7 +100,8 @@ class Tensor(Variable):
         self.data = raw
         self.backend = backend
         self.node = None
-        self.requires_grad = False
+        self.requires_grad = self._cut = False
+        self._grad = self._hooks = self._owed = self._whole = None
         if requires_grad:
             self.requires_grad_()
 

@@ -20,8 +20,10 @@ def match(xp: Any, g: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     shape, dtype
         Those of the value; of a real value the gradient is the real part.
     """
-    if g.shape != shape:
-        extra = len(g.shape) - len(shape)
+    extra = len(g.shape) - len(shape)
+    if extra > 0 and g.shape[extra:] == shape:
+        g = xp.sum(g, axis=tuple(range(extra)) if extra > 1 else 0)
+    elif g.shape != shape:
         stretched = tuple(i for i, n in enumerate(g.shape) if i >= extra and shape[i - extra] == 1 and n != 1)
         axes = (*range(extra), *stretched)
         if axes:

@@ -227,6 +227,8 @@ def _one(call: _Call, raw: str, inputs: str) -> str:
     _t = _new(_Tensor)
     _t.data = _y
     _t.backend = _backend
+    _t._cut = False
+    _t._grad = _t._hooks = _t._owed = _t._whole = None
     if _needs and _mode.grad:
         _needs &= _wanted
         if _needs:{walk if call.joins else ""}

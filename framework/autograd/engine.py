@@ -107,7 +107,8 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
         if tensors:
             xp = next(iter(g.values())).__array_namespace__()
         g = g.filled(node, xp) if node.op.wants_zeros else g.given(node)
-    parts = list(node.op.pull(node, g, xp, tensors))
+    parts = node.op.pull(node, g, xp, tensors)
+    parts = parts if type(parts) is list else list(parts)
     for i, edge in enumerate(node.inputs):
         part = parts[i]
         if edge is not None and part is not None and not isinstance(part, _PARTIAL):
@@ -171,7 +172,9 @@ def accumulate(leaf: Variable, g: Any) -> None:
         g = a.merge(b) if type(a) is RowSparse else b.merge(a)
     else:
         g = before + g if isinstance(g, Variable) else before.data + g
-    if type(g) is not RowSparse and not isinstance(g, Variable):
+    if type(g) is leaf.backend.array_type:
+        g = make_tensor(leaf.backend, g)
+    elif type(g) is not RowSparse and not isinstance(g, Variable):
         g = make_tensor(leaf.backend, leaf.backend.wrap(g))
     leaf._grad = g
 
@@ -179,8 +182,6 @@ def accumulate(leaf: Variable, g: Any) -> None:
 def _own(leaf: Variable, g: Any) -> Any:
     """A gradient that shares its memory with nothing, so that a user may change ``leaf.grad`` in place."""
     backend = leaf.backend
-    if isinstance(g, Variable):
-        return g.__array_namespace__().positive(g)  # type: ignore[attr-defined]
-    if type(g) is backend.array_type and backend.owner(g) is not g:
-        return backend.xp.asarray(g, copy=True)
-    return g
+    if type(g) is backend.array_type:
+        return g if backend.owner(g) is g else backend.xp.asarray(g, copy=True)
+    return g.__array_namespace__().positive(g) if isinstance(g, Variable) else g  # type: ignore[attr-defined]

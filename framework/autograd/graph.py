@@ -22,49 +22,7 @@ next_seq = count(1).__next__
 """Numbers nodes and writes in the order in which they happen."""
 
 
-class _Fields:
-    """The slots. Those of results that are rarely used stay empty."""
-
-    __slots__ = (
-        "__weakref__",
-        "_cut",
-        "_grad",
-        "_hooks",
-        "_owed",
-        "_part",
-        "backend",
-        "data",
-        "node",
-        "requires_grad",
-    )
-
-    data: Any
-    backend: Backend
-    node: Node | None
-    requires_grad: bool
-
-
-class _Optional:
-    """A slot that reads as None while it is empty.
-
-    A ``__getattr__`` would do this too, but having one makes Python read every attribute four times as slowly.
-    """
-
-    def __init__(self, slot: Any) -> None:
-        self._read = slot.__get__
-        self._write = slot.__set__
-
-    def __get__(self, x: Variable, owner: type) -> Any:
-        try:
-            return self._read(x)
-        except AttributeError:
-            return None
-
-    def __set__(self, x: Variable, value: Any) -> None:
-        self._write(x, value)
-
-
-class Variable(_Fields):
+class Variable:
     """The fields of a tensor that recording needs; ``framework.Tensor`` adds everything that users see.
 
     Attributes
@@ -79,18 +37,33 @@ class Variable(_Fields):
         Whether operations on this tensor are recorded.
 
     ``_whole`` is, of a part ``whole[key]`` that shares memory, ``(whole, key, (getitem, setitem))``: what a write
-    into the part must move in the graph; ``_part`` is the same, fast to write and not to be read. ``_cut`` is true of a
-    tensor that was taken out of the graph on purpose.
-    ``_owed`` is what an optimizer owes to rows of it.
+    into the part must move in the graph. ``_cut`` is true of a tensor that was taken out of the graph on purpose.
+    ``_owed`` is what an optimizer owes to rows of it. All fields are set in every tensor: reading an empty slot would
+    take longer than it takes to set all of them.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "__weakref__",
+        "_cut",
+        "_grad",
+        "_hooks",
+        "_owed",
+        "_whole",
+        "backend",
+        "data",
+        "node",
+        "requires_grad",
+    )
 
-    _cut: Any = _Optional(_Fields._cut)  # type: ignore[attr-defined]
-    _grad: Any = _Optional(_Fields._grad)  # type: ignore[attr-defined]
-    _hooks: Any = _Optional(_Fields._hooks)  # type: ignore[attr-defined]
-    _owed: Any = _Optional(_Fields._owed)  # type: ignore[attr-defined]
-    _whole: Any = _Optional(_Fields._part)  # type: ignore[attr-defined]
+    _cut: bool
+    _grad: Any
+    _hooks: Any
+    _owed: Any
+    _whole: Any
+    data: Any
+    backend: Backend
+    node: Node | None
+    requires_grad: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -176,4 +149,6 @@ def make_tensor(backend: Backend, data: Array, node: Node | None = None) -> Any:
     t.backend = backend
     t.node = node
     t.requires_grad = node is not None
+    t._cut = False
+    t._grad = t._hooks = t._owed = t._whole = None
     return t

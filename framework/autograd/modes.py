@@ -124,13 +124,17 @@ class set_grad_enabled(_GradMode):
         self.value = bool(value)
 
 
-class backward_mode(set_grad_enabled):
+class backward_mode:
     """Inside a backward pass: record or not, without autocast, for gradients have the dtypes that the forward chose."""
 
+    __slots__ = ("_before", "_grad")
+
+    def __init__(self, grad: bool) -> None:
+        self._grad = grad
+
     def __enter__(self) -> None:
-        super().__enter__()
-        self._casts, mode.casts = mode.casts, None
+        self._before = mode.grad, mode.casts
+        mode.grad, mode.casts = self._grad, None
 
     def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        mode.casts = self._casts
+        mode.grad, mode.casts = self._before

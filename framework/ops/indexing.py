@@ -56,7 +56,7 @@ def getitem(x: Any, key: Any, /) -> Any:
         return _get_by_other(x, key)
     part = _basic_getitem(x, key)
     if mode.grad and isinstance(x, Variable):
-        part._part = x, key, _PART_OPS
+        part._whole = x, key, _PART_OPS
     return part
 
 
