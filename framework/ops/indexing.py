@@ -46,14 +46,13 @@ def getitem(x: Any, key: Any, /) -> Any:
     Repeated indices add their gradients. A basic key gives a view, an array in it a copy. NumPy's arrays and lists in a
     key go where ``x`` is.
     """
-    if type(key) is tuple:
+    kind = type(key)
+    if kind is tuple:
         for part in key:
             if type(part) not in _BASIC:
                 return _get_by_arrays(x, key) if isinstance(part, Variable) else _get_by_other(x, key)
-    elif isinstance(key, Variable):
-        return _get_by_arrays(x, key)
-    elif type(key) not in _BASIC:
-        return _get_by_other(x, key)
+    elif kind not in _BASIC:
+        return _get_by_arrays(x, key) if isinstance(key, Variable) else _get_by_other(x, key)
     part = _basic_getitem(x, key)
     if mode.grad and isinstance(x, Variable):
         part._whole = x, key, _PART_OPS
