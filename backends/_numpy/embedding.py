@@ -9,7 +9,6 @@ loops use wider instructions than SciPy's and copy rows faster than NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends._numpy import threads
-from backends._numpy.compiled import compiled
+from backends._numpy.compiled import compiled, writable
+from backends._numpy.threads import each_part
 from backends.reference import embedding as reference
 from backends.reference.embedding import bad_index_message, non_integer_message
 
@@ -45,7 +45,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
     # take copies lines of memory where indexing walks elements, but would first copy a table that is not contiguous.
     if not weight.flags.c_contiguous:
         return np.asarray(weight[ids])
-    if ids.size * prod(weight.shape[1:]) < MUCH:
+    if ids.size * prod(weight.shape[1:]) < threads.MUCH:
         return np.asarray(weight.take(ids, axis=0))
     out = np.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
     table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
@@ -104,33 +104,19 @@ def flat_ids(ids: Array) -> Array:
     return writable(ids.reshape(-1).astype(np.int64, copy=False))
 
 
-# ---------------------------------------------------------------- loops and threads
-MUCH = 1 << 16
-"""Elements from which on it pays to load what is compiled, and to split work over threads."""
-
-
+# ---------------------------------------------------------------- loops and what they take
 def loops_over_rows(work: int, *arrays: Array) -> Any:
     """The compiled loops, where they are installed, know such arrays, and have much to do; otherwise None."""
     first = arrays[0]
-    if work < MUCH or first.dtype not in (np.float32, np.float64):
+    if work < threads.MUCH or first.dtype not in (np.float32, np.float64):
         return None
     known = all(a.dtype == first.dtype and a.flags.c_contiguous and a.flags.writeable for a in arrays)
     return compiled("rows") if known else None
 
 
-def each_part(function: Callable[[slice], Any], size: int, work: int) -> None:
-    """Call ``function`` for the parts of ``range(size)``, on a thread each, as far as so much work is worth it."""
-    threads.each(function, threads.parts(size, -(-size * MUCH // max(1, work))))
-
-
 def as_matrix(table: Array) -> Array:
     """A contiguous table ``(V, ...)`` as ``(V, D)``."""
     return table.reshape(len(table), prod(table.shape[1:]))
-
-
-def writable(array: Array) -> Array:
-    """The array, or a copy of one that is read-only, for which compiled code would have to be made anew."""
-    return array if array.flags.writeable else array.copy()
 
 
 # ---------------------------------------------------------------- sparse products

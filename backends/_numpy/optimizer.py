@@ -10,13 +10,13 @@ import numpy as np
 from backends._numpy.embedding import (
     add_rows,
     as_matrix,
-    each_part,
     flat_ids,
     loops_over_rows,
     named_rows,
     sum_rows,
     take_rows,
 )
+from backends._numpy.threads import each_part
 
 if TYPE_CHECKING:
     from backends._base import Backend

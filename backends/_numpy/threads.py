@@ -110,6 +110,15 @@ def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Resu
     return [first, *(other.result() for other in others)]
 
 
+MUCH = 1 << 16
+"""Elements of a loop from which on it pays to load what is compiled, and to split work over threads."""
+
+
+def each_part(function: Callable[[slice], Any], size: int, work: int) -> None:
+    """Call ``function`` for the parts of ``range(size)``, on a thread each, as far as so much work is worth it."""
+    each(function, parts(size, -(-size * MUCH // max(1, work))))
+
+
 _SMALL_PRODUCT = 1 << 18
 """Multiplications up to which OpenBLAS keeps to one thread by itself."""
 
