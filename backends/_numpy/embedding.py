@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends._numpy import threads
 from backends._numpy.compiled import compiled, writable
 from backends._numpy.threads import each_part
 from backends.reference import embedding as reference
@@ -45,7 +44,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
     # take copies lines of memory where indexing walks elements, but would first copy a table that is not contiguous.
     if not weight.flags.c_contiguous:
         return np.asarray(weight[ids])
-    if ids.size * prod(weight.shape[1:]) < threads.MUCH:
+    if ids.size * prod(weight.shape[1:]) < MUCH:
         return np.asarray(weight.take(ids, axis=0))
     out = np.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
     table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
@@ -105,10 +104,14 @@ def flat_ids(ids: Array) -> Array:
 
 
 # ---------------------------------------------------------------- loops and what they take
+MUCH = 1 << 16
+"""Elements from which on it pays to load what is compiled."""
+
+
 def loops_over_rows(work: int, *arrays: Array) -> Any:
     """The compiled loops, where they are installed, know such arrays, and have much to do; otherwise None."""
     first = arrays[0]
-    if work < threads.MUCH or first.dtype not in (np.float32, np.float64):
+    if work < MUCH or first.dtype not in (np.float32, np.float64):
         return None
     known = all(a.dtype == first.dtype and a.flags.c_contiguous and a.flags.writeable for a in arrays)
     return compiled("rows") if known else None

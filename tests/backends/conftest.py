@@ -70,5 +70,6 @@ def bodies(request, monkeypatch):
     """NumPy's kernels find any work with rows large enough for compiled loops, or as if there were none, and for threads."""
     if request.param == "compiled":
         pytest.importorskip("numba", reason="the compiled bodies need numba")
-    monkeypatch.setattr(threads, "MUCH", 1)
+    monkeypatch.setattr(embedding, "MUCH", 1)
+    monkeypatch.setattr(threads, "PART", 1)
     monkeypatch.setattr(embedding, "compiled", compiled if request.param == "compiled" else lambda topic: None)

@@ -179,7 +179,8 @@ def test_compiled_loops_and_numpys_agree(pair, case, momentum):
     rows = owed.random.standard_normal((n, width)).astype(np.float32)
     for available in (compiled, lambda topic: None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threads, "MUCH", 1)
+            patch.setattr(fast, "MUCH", 1)
+            patch.setattr(threads, "PART", 1)
             patch.setattr(fast, "compiled", available)
             owed.check_advance(ids, rows, (-0.1, 0.9))
             owed.check_take(ids)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framework as fw
-from backends._numpy import threads
+from backends._numpy import embedding, threads
 from framework import nn
 from framework.optim import SGD
 
@@ -24,11 +24,13 @@ OPTIONS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module", params=[threads.MUCH, 1], ids=["little", "much"])
+@pytest.fixture(autouse=True, scope="module", params=[False, True], ids=["little", "much"])
 def work(request):
     """The tables here are small: once as they are, and once as if that were much, in compiled loops if there are any."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "MUCH", request.param)
+        if request.param:
+            patch.setattr(embedding, "MUCH", 1)
+            patch.setattr(threads, "PART", 1)
         yield
 
 
