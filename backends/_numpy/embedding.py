@@ -156,6 +156,7 @@ def embedding_bag_forward(
     per_sample_weights: Array | None,
     mode: str,
     padding_idx: int | None,
+    owed: tuple[Array | None, Array, Array] | None = None,
 ) -> tuple[Array, tuple[Any, ...]]:
     """Sum, mean or maximum ``(B, D)`` of the rows of each bag; `saved` refers to `weight`, which must not change."""
     kept, ids, bounds = _kept_entries(ids, offsets, padding_idx)
@@ -163,32 +164,62 @@ def embedding_bag_forward(
     factors = shares if per_sample_weights is None else shares * per_sample_weights[kept]
     tops = None
     if mode == "max":
-        out = _max_runs(take_rows(backend, weight, ids), bounds)
+        out = _max_runs(_rows_of_bags(backend, weight, owed, ids), bounds)
         tops = out.copy()
-    elif weight.flags.c_contiguous and weight.itemsize >= 4:
+    elif owed is None and weight.flags.c_contiguous and weight.itemsize >= 4:
         out = _sum_runs(factors, ids, bounds, weight)
-    else:  # the product would copy or convert the whole table
-        out = _sum_runs(factors, np.arange(len(ids)), bounds, take_rows(backend, weight, ids))
-    return out, (weight, ids, bounds, kept, shares, factors, tops, per_sample_weights)
+    else:  # the product knows no debts, and would copy or convert the whole table
+        out = _sum_advanced_runs(backend, factors, ids, bounds, weight, owed)
+    return out, (weight, owed, ids, bounds, kept, shares, factors, tops, per_sample_weights)
 
 
 def embedding_bag_backward(
     backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
 ) -> tuple[tuple[Array, Array] | None, Array | None]:
     """Gradients of ``sum(g * out)``: unique ids and rows for the table, ``(n,)`` for the per-sample weights."""
-    weight, ids, bounds, kept, shares, factors, tops, per_sample_weights = saved
+    weight, owed, ids, bounds, kept, shares, factors, tops, per_sample_weights = saved
     gweight = gfactors = None
     if needs[0]:
         unique, order, runs = _group(ids)
         if tops is None:
             gweight = unique, _sum_runs(factors[order], _run_of_entries(bounds)[order], runs, g)
         else:
-            gweight = unique, _sum_winners(_winners(take_rows(backend, weight, ids), tops, bounds), order, runs, g)
+            winners = _winners(_rows_of_bags(backend, weight, owed, ids), tops, bounds)
+            gweight = unique, _sum_winners(winners, order, runs, g)
     if needs[1]:
-        rows = take_rows(backend, weight, ids)
+        rows = _rows_of_bags(backend, weight, owed, ids)
         gfactors = np.zeros_like(per_sample_weights)
         gfactors[kept] = shares * np.vecdot(_widen(g)[_run_of_entries(bounds)], _widen(rows))
     return gweight, gfactors
+
+
+def _rows_of_bags(backend: Backend, weight: Array, owed: tuple[Array | None, Array, Array] | None, ids: Array) -> Array:
+    return take_rows(backend, weight, ids) if owed is None else backend.take_advanced_rows(weight, *owed, ids)
+
+
+def _sum_advanced_runs(
+    backend: Backend,
+    factors: Array,
+    ids: Array,
+    bounds: Array,
+    weight: Array,
+    owed: tuple[Array | None, Array, Array] | None,
+) -> Array:
+    """As :func:`_sum_runs`, of rows as they are when they have caught up."""
+    work = ids.size * weight.shape[1]
+    loops = None if owed is None else loops_over_rows(work, weight, *(a for a in owed[::2] if a is not None))
+    if owed is None or loops is None:
+        return _sum_runs(factors, np.arange(len(ids)), bounds, _rows_of_bags(backend, weight, owed, ids))
+    buffer, seen, products = owed
+    out = np.empty((len(bounds) - 1, weight.shape[1]), weight.dtype)
+    factors, ids, bounds = (
+        writable(a.astype(kind, copy=False))
+        for a, kind in ((factors, weight.dtype), (ids, np.int64), (bounds, np.int64))
+    )
+    buffer = np.empty((0, 0), weight.dtype) if buffer is None else buffer
+    arguments = (weight, buffer, seen, products, factors, ids, bounds, out)
+    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), work)
+    return out
 
 
 def _kept_entries(ids: Array, offsets: Array, padding_idx: int | None) -> tuple[Array | slice, Array, Array]:

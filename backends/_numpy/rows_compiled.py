@@ -150,3 +150,34 @@ def take_advanced_rows(
         else:
             for j in range(table.shape[1]):
                 out[i, j] = ww * table[r, j]
+
+
+@jit
+def sum_advanced_runs(
+    table: Array,
+    buffer: Array,
+    seen: Array,
+    products: Array,
+    factors: Array,
+    columns: Array,
+    bounds: Array,
+    out: Array,
+    first: int,
+    last: int,
+) -> None:
+    """As ``sum_runs``, of rows of ``table`` as they will be when they are brought up to date."""
+    for k in range(first, last):
+        out[k, :] = 0
+        for i in range(bounds[k], bounds[k + 1]):
+            if i + _AHEAD < bounds[last]:
+                _fetch(table, columns[i + _AHEAD])
+                if len(buffer):
+                    _fetch(buffer, columns[i + _AHEAD])
+            r, factor = columns[i], factors[i]
+            ww, wb, _, _ = products[seen[r]]
+            if len(buffer):
+                for j in range(table.shape[1]):
+                    out[k, j] += factor * (ww * table[r, j] + wb * buffer[r, j])
+            else:
+                for j in range(table.shape[1]):
+                    out[k, j] += factor * (ww * table[r, j])

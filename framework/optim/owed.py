@@ -71,6 +71,10 @@ class RowDebt:
             self._on_device = self.backend.asarray(products, dtype=self.backend.dtype_of(self.array))
         return self.array, self.buffer, self._seen, self._on_device
 
+    def behind(self) -> tuple[Array | None, Array, Array] | None:
+        """The same without the table; None where all rows are up to date."""
+        return self.arrays()[1:] if self._now else None
+
     def pay_rows(self, ids: Array) -> None:
         """Bring the rows ``ids`` (integers of any shape, repeated or not) up to date."""
         if self._now:
