@@ -1,7 +1,7 @@
 """Rows of a table, with sums of rows as products of a sparse matrix.
 
 ``scipy.sparse`` adds a row at a time in compiled code, where ``numpy.add.at`` and ``numpy.add.reduceat`` take ten
-times as long. It is imported at the first sum, so that importing the package does not load SciPy.
+times as long. It is imported when it is first needed: it takes 20 MB.
 
 Where there is much to do the work is split over threads, and where numba is installed ``rows_compiled.py`` does it, whose
 loops use wider instructions than SciPy's and copy rows faster than NumPy.
@@ -57,7 +57,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
         else:
             loops.take_rows(table, flat, rows, entries.start, entries.stop)
 
-    each_part(part, ids.size, out.size)
+    each_part(part, ids.size, 2 * MOVE * out.size)
     return out
 
 
@@ -77,16 +77,18 @@ def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
 
 def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: float) -> None:
     """``table[ids] += factor * rows`` in place, repeated ids adding up."""
-    tools = _sparse_tools()
-    if tools is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
+    work = ids.size * prod(table.shape[1:])
+    loops = loops_over_rows(work, table)
+    known = loops is None and table.flags.c_contiguous and table.itemsize >= 4 and work
+    tools: Any = _sparse_tools() if known else None
+    if loops is None and tools is None:
         reference.add_rows(backend, table, ids, rows, factor)
         return
     flat, few, run = named_rows(ids, rows, table.dtype)
-    whole, work = as_matrix(table), len(flat) * few.shape[1]
-    loops = loops_over_rows(work, table)
+    whole = as_matrix(table)
     if loops is not None:
         number = table.dtype.type(factor)  # with a Python number the loop would compute in double precision
-        each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), work)
+        each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), MOVE * work)
         return
     starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
@@ -106,6 +108,9 @@ def flat_ids(ids: Array) -> Array:
 # ---------------------------------------------------------------- loops and what they take
 MUCH = 1 << 16
 """Elements from which on it pays to load what is compiled."""
+
+MOVE = 0.2
+"""Nanoseconds in which a core reads an element of rows that lie anywhere, or writes one; of both in one place it waits once."""
 
 
 def loops_over_rows(work: int, *arrays: Array) -> Any:
@@ -218,7 +223,8 @@ def _sum_advanced_runs(
     )
     buffer = np.empty((0, 0), weight.dtype) if buffer is None else buffer
     arguments = (weight, buffer, seen, products, factors, ids, bounds, out)
-    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), work)
+    tables = 2 if len(buffer) else 1
+    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), tables * MOVE * work)
     return out
 
 
@@ -259,16 +265,17 @@ def _stable_argsort(ids: Array) -> Array:
 
 def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Array:
     """``(R, D)``: for each run of entries, the sum of the rows at their columns ``(n,)`` times their factors."""
-    wide, tools = _widen(rows), _sparse_tools()
+    wide = np.ascontiguousarray(_widen(rows))
     factors, runs = factors.astype(wide.dtype, copy=False), len(bounds) - 1
-    if tools is None:
+    work = len(columns) * wide.shape[1]
+    loops = loops_over_rows(work, wide)
+    tools: Any = _sparse_tools() if loops is None else None
+    if loops is None and tools is None:
         from scipy.sparse import csr_array
 
         return (csr_array((factors, columns, bounds), shape=(runs, len(rows))) @ wide).astype(rows.dtype, copy=False)
     columns, bounds = (writable(a.astype(np.int64, copy=False)) for a in (columns, bounds))
-    factors, wide = writable(factors), np.ascontiguousarray(wide)
-    work = len(columns) * wide.shape[1]
-    loops = loops_over_rows(work, wide)
+    factors = writable(factors)
     out = np.empty((runs, wide.shape[1]), wide.dtype)
 
     def part(some: slice) -> None:
@@ -280,7 +287,7 @@ def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Arr
         flat = wide.reshape(-1)
         tools.csr_matvecs(len(sums), len(rows), wide.shape[1], edges, columns, factors, flat, sums.reshape(-1))
 
-    each_part(part, runs, work)
+    each_part(part, runs, MOVE * work)
     return out.astype(rows.dtype, copy=False)
 
 
