@@ -239,10 +239,10 @@ def _kept_entries(ids: Array, offsets: Array, padding_idx: int | None) -> tuple[
 
 def _shares(bounds: Array, mode: str, dtype: Any) -> Array:
     """``(n,)``: the part of its bag that each entry makes up in a mean, or else ones."""
+    if mode != "mean":
+        return np.ones(bounds[-1], dtype)
     lengths = np.diff(bounds)
-    return (
-        np.repeat(1 / np.maximum(lengths, 1), lengths).astype(dtype) if mode == "mean" else np.ones(bounds[-1], dtype)
-    )
+    return np.repeat((1 / np.maximum(lengths, 1)).astype(dtype), lengths)
 
 
 def _group(ids: Array) -> tuple[Array, Array, Array]:
