@@ -110,7 +110,7 @@ MUCH = 1 << 16
 """Elements from which on it pays to load what is compiled."""
 
 MOVE = 0.2
-"""Nanoseconds in which a core reads an element of rows that lie anywhere, or writes one; of both in one place it waits once."""
+"""Nanoseconds that a core takes for an element of rows that lie anywhere: to read it, to write it, or both in one place."""
 
 
 def loops_over_rows(work: int, *arrays: Array) -> Any:
@@ -167,14 +167,16 @@ def embedding_bag_forward(
     kept, ids, bounds = _kept_entries(ids, offsets, padding_idx)
     shares = _shares(bounds, mode, np.result_type(weight.dtype, np.float32))
     factors = shares if per_sample_weights is None else shares * per_sample_weights[kept]
-    tops = None
+    tops, loops = None, _loops_over_owed_rows(ids.size * weight.shape[1], weight, owed)
     if mode == "max":
         out = _max_runs(_rows_of_bags(backend, weight, owed, ids), bounds)
         tops = out.copy()
+    elif owed is not None and loops is not None:
+        out = _sum_advanced_runs(loops, factors, ids, bounds, weight, owed)
     elif owed is None and weight.flags.c_contiguous and weight.itemsize >= 4:
         out = _sum_runs(factors, ids, bounds, weight)
     else:  # the product knows no debts, and would copy or convert the whole table
-        out = _sum_advanced_runs(backend, factors, ids, bounds, weight, owed)
+        out = _sum_runs(factors, np.arange(len(ids)), bounds, _rows_of_bags(backend, weight, owed, ids))
     return out, (weight, owed, ids, bounds, kept, shares, factors, tops, per_sample_weights)
 
 
@@ -202,29 +204,23 @@ def _rows_of_bags(backend: Backend, weight: Array, owed: tuple[Array | None, Arr
     return take_rows(backend, weight, ids) if owed is None else backend.take_advanced_rows(weight, *owed, ids)
 
 
+def _loops_over_owed_rows(work: int, weight: Array, owed: tuple[Array | None, Array, Array] | None) -> Any:
+    """As :func:`loops_over_rows`, or None where nothing is owed."""
+    return None if owed is None else loops_over_rows(work, weight, *(a for a in owed[::2] if a is not None))
+
+
 def _sum_advanced_runs(
-    backend: Backend,
-    factors: Array,
-    ids: Array,
-    bounds: Array,
-    weight: Array,
-    owed: tuple[Array | None, Array, Array] | None,
+    loops: Any, factors: Array, ids: Array, bounds: Array, weight: Array, owed: tuple[Array | None, Array, Array]
 ) -> Array:
-    """As :func:`_sum_runs`, of rows as they are when they have caught up."""
-    work = ids.size * weight.shape[1]
-    loops = None if owed is None else loops_over_rows(work, weight, *(a for a in owed[::2] if a is not None))
-    if owed is None or loops is None:
-        return _sum_runs(factors, np.arange(len(ids)), bounds, _rows_of_bags(backend, weight, owed, ids))
-    buffer, seen, products = owed
+    """As :func:`_sum_runs`, of rows of a table as they are when they have caught up."""
     out = np.empty((len(bounds) - 1, weight.shape[1]), weight.dtype)
-    factors, ids, bounds = (
-        writable(a.astype(kind, copy=False))
-        for a, kind in ((factors, weight.dtype), (ids, np.int64), (bounds, np.int64))
-    )
-    buffer = np.empty((0, 0), weight.dtype) if buffer is None else buffer
-    arguments = (weight, buffer, seen, products, factors, ids, bounds, out)
-    tables = 2 if len(buffer) else 1
-    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), tables * MOVE * work)
+    buffer, seen, products = owed
+    ids, bounds = (writable(a.astype(np.int64, copy=False)) for a in (ids, bounds))
+    factors = writable(factors.astype(weight.dtype, copy=False))
+    tables = weight, np.empty((0, 0), weight.dtype) if buffer is None else buffer
+    arguments = (*tables, seen, products, factors, ids, bounds, out)
+    time = MOVE * ids.size * weight.shape[1] * (1 if buffer is None else 2)
+    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), time)
     return out
 
 
