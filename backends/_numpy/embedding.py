@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends._numpy import memory
 from backends._numpy.compiled import compiled, writable
 from backends._numpy.threads import each_part
 from backends.reference import embedding as reference
@@ -46,7 +47,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
         return np.asarray(weight[ids])
     if ids.size * prod(weight.shape[1:]) < MUCH:
         return np.asarray(weight.take(ids, axis=0))
-    out = np.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
+    out = memory.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
     table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
     loops = loops_over_rows(out.size, weight)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends._numpy import memory
 from backends._numpy.embedding import (
     MOVE,
     add_rows,
@@ -70,7 +71,7 @@ def take_advanced_rows(
         out = take_rows(backend, table, flat)
         each_part(lambda some: _advance_taken(backend, out, buffer, seen, products, flat, some), len(flat), time)
     else:
-        out = np.empty((len(flat), *table.shape[1:]), table.dtype)
+        out = memory.empty((len(flat), *table.shape[1:]), table.dtype)
         arguments = (*_as_matrices(table, buffer, seen, products), flat, as_matrix(out))
         each_part(lambda some: loops.take_advanced_rows(*arguments, some.start, some.stop), len(flat), time)
     return out.reshape((*ids.shape, *table.shape[1:]))

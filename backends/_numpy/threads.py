@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache, partial
 from itertools import pairwise
+from math import ceil
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -133,10 +134,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_calls.cache_clear)  # threads do not survive a fork
 
 
-def parts(size: int, smallest: int) -> list[slice]:
-    """Cut ``range(size)`` into as many even parts as there are cores, none below ``smallest``."""
+def parts(size: int, smallest: int, ahead: int = 0) -> list[slice]:
+    """Cut ``range(size)`` into as many parts as there are cores, none below ``smallest``, the first longer by ``ahead``."""
     count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
-    edges = [size * k // count for k in range(count + 1)]
+    ahead = min(ahead, size // 2)
+    edges = [0, *(ahead + (size - ahead) * k // count for k in range(1, count + 1))]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
@@ -145,24 +147,32 @@ def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Resu
     if len(items) == 1:
         return [function(items[0])]
     with _single_threaded_products():
-        others = [_Call(function, item) for item in items[1:]]
+        return _at_once(function, items)
+
+
+def _at_once(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Result]:
+    others = [_Call(function, item) for item in items[1:]]
+    for other in others:
+        _calls().put(other)
+    try:
+        first = function(items[0])
+    finally:
         for other in others:
-            _calls().put(other)
-        try:
-            first = function(items[0])
-        finally:
-            for other in others:
-                other.wait()  # the items may share memory that the caller is about to free or to read
+            other.wait()  # the items may share memory that the caller is about to free or to read
     return [first, *(other.result() for other in others)]
 
 
 PART = 1 << 17
-"""Nanoseconds below which a part is not worth a thread, which takes half of that to wake and to wait for."""
+"""Nanoseconds below which a part is not worth a thread."""
+
+WAKING = 45_000
+"""Nanoseconds that a thread takes to wake. The caller uses them: were it done first, it would fall asleep and be woken too."""
 
 
 def each_part(function: Callable[[slice], Any], size: int, work: float) -> None:
-    """Call ``function`` for the parts of ``range(size)``, on a thread each, as far as ``work``, in ns on one, is worth it."""
-    each(function, parts(size, -int(-size * PART // max(1, work))))
+    """Call ``function``, which makes no products, for parts of ``range(size)``: as many as ``work``, in ns, is worth."""
+    per_ns = size / max(1, work)
+    _at_once(function, parts(size, ceil(PART * per_ns), int(WAKING * per_ns)))
 
 
 _SMALL_PRODUCT = 1 << 18
