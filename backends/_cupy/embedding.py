@@ -121,8 +121,14 @@ def embedding_bag_forward(
     per_sample_weights: Array | None,
     mode: str,
     padding_idx: int | None,
+    owed: tuple[Array | None, Array, Array] | None = None,
 ) -> tuple[Array, tuple[Any, ...]]:
-    """Sum, mean or maximum ``(B, D)`` of the rows of each bag; `saved` refers to `weight`, which must not change."""
+    """Sum, mean or maximum ``(B, D)`` of the rows of each bag, which catch up first, in the table, with what they are owed.
+
+    `saved` refers to `weight`, which must not change.
+    """
+    if owed is not None:
+        backend.advance_rows(weight, *owed, ids, None, (0.0, 0.0))
     if not supported(weight):
         out, saved = reference.embedding_bag_forward(
             backend, weight, ids, offsets, per_sample_weights, mode, padding_idx

@@ -15,6 +15,7 @@ from backends._numpy import (
     cross_entropy,
     embedding,
     indexing,
+    memory,
     namespace,
     narrow,
     normalization,
@@ -47,12 +48,13 @@ class NumpyBackend(Backend):
             setitem=indexing.setitem,
             assign=indexing.assign,
             scatter=indexing.scatter,
+            zeros_like=memory.zeros_like,
             einsum=contraction.einsum,
             **{name: getattr(namespace, name) for name in namespace.__all__},
         )
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = np.asarray(obj, dtype=dtype, copy=copy)
+        array = memory.asarray(obj, dtype, copy)
         if not self._narrow and narrow.is_narrow(array.dtype):
             self._meet_narrow()
         return array

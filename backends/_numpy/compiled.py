@@ -17,3 +17,8 @@ def compiled(topic: str) -> Any:
         return import_module(f"backends._numpy.{topic}_compiled")
     except ImportError:  # how numba says that it does not know a NumPy as new as this one
         return None
+
+
+def writable(array: Any) -> Any:
+    """The array, or a copy of one that is read-only, for which compiled code would have to be made anew."""
+    return array if array.flags.writeable else array.copy()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends._numpy.blocks import row_blocks
-from backends._numpy.compiled import compiled
-from backends._numpy.embedding import each_part, writable
+from backends._numpy.compiled import compiled, writable
+from backends._numpy.threads import each_part
 
 if TYPE_CHECKING:
     from backends._base import Backend

@@ -1,7 +1,7 @@
 """Rows of a table, with sums of rows as products of a sparse matrix.
 
 ``scipy.sparse`` adds a row at a time in compiled code, where ``numpy.add.at`` and ``numpy.add.reduceat`` take ten
-times as long. It is imported at the first sum, so that importing the package does not load SciPy.
+times as long. It is imported when it is first needed: it takes 20 MB.
 
 Where there is much to do the work is split over threads, and where numba is installed ``rows_compiled.py`` does it, whose
 loops use wider instructions than SciPy's and copy rows faster than NumPy.
@@ -9,15 +9,15 @@ loops use wider instructions than SciPy's and copy rows faster than NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends._numpy import threads
-from backends._numpy.compiled import compiled
+from backends._numpy import memory
+from backends._numpy.compiled import compiled, writable
+from backends._numpy.threads import each_part
 from backends.reference import embedding as reference
 from backends.reference.embedding import bad_index_message, non_integer_message
 
@@ -47,7 +47,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
         return np.asarray(weight[ids])
     if ids.size * prod(weight.shape[1:]) < MUCH:
         return np.asarray(weight.take(ids, axis=0))
-    out = np.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
+    out = memory.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
     table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
     loops = loops_over_rows(out.size, weight)
 
@@ -58,7 +58,7 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
         else:
             loops.take_rows(table, flat, rows, entries.start, entries.stop)
 
-    each_part(part, ids.size, out.size)
+    each_part(part, ids.size, 2 * MOVE * out.size)
     return out
 
 
@@ -78,16 +78,18 @@ def scatter_rows(backend: Backend, ids: Array, rows: Array, size: int) -> Array:
 
 def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: float) -> None:
     """``table[ids] += factor * rows`` in place, repeated ids adding up."""
-    tools = _sparse_tools()
-    if tools is None or not table.flags.c_contiguous or table.itemsize < 4 or not ids.size or not table.size:
+    work = ids.size * prod(table.shape[1:])
+    loops = loops_over_rows(work, table)
+    known = loops is None and table.flags.c_contiguous and table.itemsize >= 4 and work
+    tools: Any = _sparse_tools() if known else None
+    if loops is None and tools is None:
         reference.add_rows(backend, table, ids, rows, factor)
         return
     flat, few, run = named_rows(ids, rows, table.dtype)
-    whole, work = as_matrix(table), len(flat) * few.shape[1]
-    loops = loops_over_rows(work, table)
+    whole = as_matrix(table)
     if loops is not None:
         number = table.dtype.type(factor)  # with a Python number the loop would compute in double precision
-        each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), work)
+        each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), MOVE * work)
         return
     starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
@@ -104,9 +106,12 @@ def flat_ids(ids: Array) -> Array:
     return writable(ids.reshape(-1).astype(np.int64, copy=False))
 
 
-# ---------------------------------------------------------------- loops and threads
+# ---------------------------------------------------------------- loops and what they take
 MUCH = 1 << 16
-"""Elements from which on it pays to load what is compiled, and to split work over threads."""
+"""Elements from which on it pays to load what is compiled."""
+
+MOVE = 0.2
+"""Nanoseconds that a core takes for an element of rows that lie anywhere: to read it, to write it, or both in one place."""
 
 
 def loops_over_rows(work: int, *arrays: Array) -> Any:
@@ -118,19 +123,9 @@ def loops_over_rows(work: int, *arrays: Array) -> Any:
     return compiled("rows") if known else None
 
 
-def each_part(function: Callable[[slice], Any], size: int, work: int) -> None:
-    """Call ``function`` for the parts of ``range(size)``, on a thread each, as far as so much work is worth it."""
-    threads.each(function, threads.parts(size, -(-size * MUCH // max(1, work))))
-
-
 def as_matrix(table: Array) -> Array:
     """A contiguous table ``(V, ...)`` as ``(V, D)``."""
     return table.reshape(len(table), prod(table.shape[1:]))
-
-
-def writable(array: Array) -> Array:
-    """The array, or a copy of one that is read-only, for which compiled code would have to be made anew."""
-    return array if array.flags.writeable else array.copy()
 
 
 # ---------------------------------------------------------------- sparse products
@@ -167,39 +162,67 @@ def embedding_bag_forward(
     per_sample_weights: Array | None,
     mode: str,
     padding_idx: int | None,
+    owed: tuple[Array | None, Array, Array] | None = None,
 ) -> tuple[Array, tuple[Any, ...]]:
     """Sum, mean or maximum ``(B, D)`` of the rows of each bag; `saved` refers to `weight`, which must not change."""
     kept, ids, bounds = _kept_entries(ids, offsets, padding_idx)
     shares = _shares(bounds, mode, np.result_type(weight.dtype, np.float32))
     factors = shares if per_sample_weights is None else shares * per_sample_weights[kept]
-    tops = None
+    tops, loops = None, _loops_over_owed_rows(ids.size * weight.shape[1], weight, owed)
     if mode == "max":
-        out = _max_runs(take_rows(backend, weight, ids), bounds)
+        out = _max_runs(_rows_of_bags(backend, weight, owed, ids), bounds)
         tops = out.copy()
-    elif weight.flags.c_contiguous and weight.itemsize >= 4:
+    elif owed is not None and loops is not None:
+        out = _sum_advanced_runs(loops, factors, ids, bounds, weight, owed)
+    elif owed is None and weight.flags.c_contiguous and weight.itemsize >= 4:
         out = _sum_runs(factors, ids, bounds, weight)
-    else:  # the product would copy or convert the whole table
-        out = _sum_runs(factors, np.arange(len(ids)), bounds, take_rows(backend, weight, ids))
-    return out, (weight, ids, bounds, kept, shares, factors, tops, per_sample_weights)
+    else:  # the product knows no debts, and would copy or convert the whole table
+        out = _sum_runs(factors, np.arange(len(ids)), bounds, _rows_of_bags(backend, weight, owed, ids))
+    return out, (weight, owed, ids, bounds, kept, shares, factors, tops, per_sample_weights)
 
 
 def embedding_bag_backward(
     backend: Backend, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
 ) -> tuple[tuple[Array, Array] | None, Array | None]:
     """Gradients of ``sum(g * out)``: unique ids and rows for the table, ``(n,)`` for the per-sample weights."""
-    weight, ids, bounds, kept, shares, factors, tops, per_sample_weights = saved
+    weight, owed, ids, bounds, kept, shares, factors, tops, per_sample_weights = saved
     gweight = gfactors = None
     if needs[0]:
         unique, order, runs = _group(ids)
         if tops is None:
             gweight = unique, _sum_runs(factors[order], _run_of_entries(bounds)[order], runs, g)
         else:
-            gweight = unique, _sum_winners(_winners(take_rows(backend, weight, ids), tops, bounds), order, runs, g)
+            winners = _winners(_rows_of_bags(backend, weight, owed, ids), tops, bounds)
+            gweight = unique, _sum_winners(winners, order, runs, g)
     if needs[1]:
-        rows = take_rows(backend, weight, ids)
+        rows = _rows_of_bags(backend, weight, owed, ids)
         gfactors = np.zeros_like(per_sample_weights)
         gfactors[kept] = shares * np.vecdot(_widen(g)[_run_of_entries(bounds)], _widen(rows))
     return gweight, gfactors
+
+
+def _rows_of_bags(backend: Backend, weight: Array, owed: tuple[Array | None, Array, Array] | None, ids: Array) -> Array:
+    return take_rows(backend, weight, ids) if owed is None else backend.take_advanced_rows(weight, *owed, ids)
+
+
+def _loops_over_owed_rows(work: int, weight: Array, owed: tuple[Array | None, Array, Array] | None) -> Any:
+    """As :func:`loops_over_rows`, or None where nothing is owed."""
+    return None if owed is None else loops_over_rows(work, weight, *(a for a in owed[::2] if a is not None))
+
+
+def _sum_advanced_runs(
+    loops: Any, factors: Array, ids: Array, bounds: Array, weight: Array, owed: tuple[Array | None, Array, Array]
+) -> Array:
+    """As :func:`_sum_runs`, of rows of a table as they are when they have caught up."""
+    out = np.empty((len(bounds) - 1, weight.shape[1]), weight.dtype)
+    buffer, seen, products = owed
+    ids, bounds = (writable(a.astype(np.int64, copy=False)) for a in (ids, bounds))
+    factors = writable(factors.astype(weight.dtype, copy=False))
+    tables = weight, np.empty((0, 0), weight.dtype) if buffer is None else buffer
+    arguments = (*tables, seen, products, factors, ids, bounds, out)
+    time = MOVE * ids.size * weight.shape[1] * (1 if buffer is None else 2)
+    each_part(lambda some: loops.sum_advanced_runs(*arguments, some.start, some.stop), len(out), time)
+    return out
 
 
 def _kept_entries(ids: Array, offsets: Array, padding_idx: int | None) -> tuple[Array | slice, Array, Array]:
@@ -213,10 +236,10 @@ def _kept_entries(ids: Array, offsets: Array, padding_idx: int | None) -> tuple[
 
 def _shares(bounds: Array, mode: str, dtype: Any) -> Array:
     """``(n,)``: the part of its bag that each entry makes up in a mean, or else ones."""
+    if mode != "mean":
+        return np.ones(bounds[-1], dtype)
     lengths = np.diff(bounds)
-    return (
-        np.repeat(1 / np.maximum(lengths, 1), lengths).astype(dtype) if mode == "mean" else np.ones(bounds[-1], dtype)
-    )
+    return np.repeat((1 / np.maximum(lengths, 1)).astype(dtype), lengths)
 
 
 def _group(ids: Array) -> tuple[Array, Array, Array]:
@@ -239,16 +262,17 @@ def _stable_argsort(ids: Array) -> Array:
 
 def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Array:
     """``(R, D)``: for each run of entries, the sum of the rows at their columns ``(n,)`` times their factors."""
-    wide, tools = _widen(rows), _sparse_tools()
+    wide = np.ascontiguousarray(_widen(rows))
     factors, runs = factors.astype(wide.dtype, copy=False), len(bounds) - 1
-    if tools is None:
+    work = len(columns) * wide.shape[1]
+    loops = loops_over_rows(work, wide)
+    tools: Any = _sparse_tools() if loops is None else None
+    if loops is None and tools is None:
         from scipy.sparse import csr_array
 
         return (csr_array((factors, columns, bounds), shape=(runs, len(rows))) @ wide).astype(rows.dtype, copy=False)
     columns, bounds = (writable(a.astype(np.int64, copy=False)) for a in (columns, bounds))
-    factors, wide = writable(factors), np.ascontiguousarray(wide)
-    work = len(columns) * wide.shape[1]
-    loops = loops_over_rows(work, wide)
+    factors = writable(factors)
     out = np.empty((runs, wide.shape[1]), wide.dtype)
 
     def part(some: slice) -> None:
@@ -260,7 +284,7 @@ def _sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array) -> Arr
         flat = wide.reshape(-1)
         tools.csr_matvecs(len(sums), len(rows), wide.shape[1], edges, columns, factors, flat, sums.reshape(-1))
 
-    each_part(part, runs, work)
+    each_part(part, runs, MOVE * work)
     return out.astype(rows.dtype, copy=False)
 
 

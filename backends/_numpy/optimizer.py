@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends._numpy import memory
 from backends._numpy.embedding import (
+    MOVE,
     add_rows,
     as_matrix,
-    each_part,
     flat_ids,
     loops_over_rows,
     named_rows,
     sum_rows,
     take_rows,
 )
+from backends._numpy.threads import each_part
 
 if TYPE_CHECKING:
     from backends._base import Backend
@@ -54,7 +56,7 @@ def advance_rows(
             g = None if rows is None else rows[piece]
             _advance(backend, table, buffer, seen, products, ids[piece], g, gains)
 
-    each_part(part, len(ids), work)
+    each_part(part, len(ids), _time(work, buffer))
     seen[ids] = len(products) - 1
 
 
@@ -63,14 +65,15 @@ def take_advanced_rows(
 ) -> Array:
     """The rows as :func:`advance_rows` would leave them, ``ids.shape + table.shape[1:]``; nothing is changed."""
     flat, work = flat_ids(ids), ids.size * prod(table.shape[1:])
+    time = _time(work, buffer) + MOVE * work
     loops = loops_over_rows(work, table, products, *_present(buffer))
     if loops is None:
         out = take_rows(backend, table, flat)
-        each_part(lambda some: _advance_taken(backend, out, buffer, seen, products, flat, some), len(flat), work)
+        each_part(lambda some: _advance_taken(backend, out, buffer, seen, products, flat, some), len(flat), time)
     else:
-        out = np.empty((len(flat), *table.shape[1:]), table.dtype)
+        out = memory.empty((len(flat), *table.shape[1:]), table.dtype)
         arguments = (*_as_matrices(table, buffer, seen, products), flat, as_matrix(out))
-        each_part(lambda some: loops.take_advanced_rows(*arguments, some.start, some.stop), len(flat), work)
+        each_part(lambda some: loops.take_advanced_rows(*arguments, some.start, some.stop), len(flat), time)
     return out.reshape((*ids.shape, *table.shape[1:]))
 
 
@@ -81,13 +84,18 @@ def _advance_compiled(
     ids = np.arange(len(table)) if ids is None else ids
     rows = np.broadcast_to(np.zeros((), table.dtype), (*ids.shape, table.shape[1])) if rows is None else rows
     arguments = (table, buffer, seen, products, *named_rows(ids, rows, table.dtype), *map(table.dtype.type, gains))
-    each_part(lambda p: loops.advance_rows(*arguments, p.start, p.stop), len(table), work)
+    each_part(lambda p: loops.advance_rows(*arguments, p.start, p.stop), len(table), _time(work, owed[1]))
 
 
 def _as_matrices(table: Array, buffer: Array | None, seen: Array, products: Array) -> tuple[Array, ...]:
     """The arrays as compiled code wants them, with a buffer without rows for None."""
     matrix = as_matrix(table)
     return matrix, np.empty((0, 0), matrix.dtype) if buffer is None else as_matrix(buffer), seen, products
+
+
+def _time(work: int, buffer: Array | None) -> float:
+    """Nanoseconds for so many elements of a table and of its buffer, where there is one."""
+    return MOVE * work * (1 if buffer is None else 2)
 
 
 def _present(buffer: Array | None) -> tuple[Array, ...]:

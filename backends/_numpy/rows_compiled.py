@@ -136,17 +136,49 @@ def advance_rows(
 def take_advanced_rows(
     table: Array, buffer: Array, seen: Array, products: Array, ids: Array, out: Array, first: int, last: int
 ) -> None:
-    """``out[i]`` becomes ``table[ids[i]]`` as it will be when it is brought up to date."""
+    """``out[i]`` becomes ``table[ids[i]]`` as it will be when it is brought up to date; the buffer is read where it is not."""
+    now = len(products) - 1
     for i in range(first, last):
         if i + _AHEAD < last:
             _fetch(table, ids[i + _AHEAD])
-            if len(buffer):
+            if len(buffer) and seen[ids[i + _AHEAD]] < now:
                 _fetch(buffer, ids[i + _AHEAD])
         r = ids[i]
         ww, wb, _, _ = products[seen[r]]
-        if len(buffer):
+        if len(buffer) and seen[r] < now:
             for j in range(table.shape[1]):
                 out[i, j] = ww * table[r, j] + wb * buffer[r, j]
         else:
             for j in range(table.shape[1]):
                 out[i, j] = ww * table[r, j]
+
+
+@jit
+def sum_advanced_runs(
+    table: Array,
+    buffer: Array,
+    seen: Array,
+    products: Array,
+    factors: Array,
+    columns: Array,
+    bounds: Array,
+    out: Array,
+    first: int,
+    last: int,
+) -> None:
+    """As ``sum_runs``, of rows of ``table`` as they will be when they are brought up to date."""
+    for k in range(first, last):
+        out[k, :] = 0
+        for i in range(bounds[k], bounds[k + 1]):
+            if i + _AHEAD < bounds[last]:
+                _fetch(table, columns[i + _AHEAD])
+                if len(buffer):
+                    _fetch(buffer, columns[i + _AHEAD])
+            r, factor = columns[i], factors[i]
+            ww, wb, _, _ = products[seen[r]]
+            if len(buffer):
+                for j in range(table.shape[1]):
+                    out[k, j] += factor * (ww * table[r, j] + wb * buffer[r, j])
+            else:
+                for j in range(table.shape[1]):
+                    out[k, j] += factor * (ww * table[r, j])

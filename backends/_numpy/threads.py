@@ -13,15 +13,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
-from threading import Lock
+from math import ceil
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -78,21 +79,66 @@ def _single_threaded_products() -> Iterator[None]:
                 put(_threads_before)
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor  # brings in logging and queue, which importing us should not cost
+class _Call:
+    """A call that whoever is first to have time makes: a thread of ours, or the one that waits for it."""
 
-    return ThreadPoolExecutor(cores(), thread_name_prefix="framework")
+    def __init__(self, function: Callable[[Part], Any], item: Part) -> None:
+        self._call = partial(copy_context().run, partial(function, item))
+        self._claim, self._done = Lock(), Lock()
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._done.acquire()
+
+    def make(self) -> None:
+        """Make the call, unless somebody else does."""
+        if self._claim.acquire(blocking=False):
+            try:
+                self._result = self._call()
+            except BaseException as error:
+                self._error = error
+            del self._call  # nothing that it holds outlives it
+            self._done.release()
+
+    def wait(self) -> None:
+        """Return when the call has been made."""
+        self.make()
+        self._done.acquire()
+
+    def result(self) -> Any:
+        """What it returned, or raised."""
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # whose traceback leads here
+        return self._result
+
+
+@cache
+def _calls() -> SimpleQueue[_Call]:
+    """Calls that threads of ours take from this queue; an executor of Python's takes twice as long to hand one over."""
+    from queue import SimpleQueue
+
+    calls: SimpleQueue[_Call] = SimpleQueue()
+    for _ in range(cores() - 1):
+        Thread(target=_serve, args=(calls,), name="framework", daemon=True).start()
+    return calls
+
+
+def _serve(calls: SimpleQueue[_Call]) -> None:
+    while True:
+        calls.get().make()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_calls.cache_clear)  # threads do not survive a fork
 
 
-def parts(size: int, smallest: int) -> list[slice]:
-    """Cut ``range(size)`` into as many even parts as there are cores, none below ``smallest``."""
+def parts(size: int, smallest: int, ahead: int = 0) -> list[slice]:
+    """Cut ``range(size)`` into as many parts as there are cores, none below ``smallest``, the first longer by ``ahead``."""
     count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
-    edges = [size * k // count for k in range(count + 1)]
+    ahead = min(ahead, size // 2)
+    edges = [0, *(ahead + (size - ahead) * k // count for k in range(1, count + 1))]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
@@ -101,13 +147,32 @@ def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Resu
     if len(items) == 1:
         return [function(items[0])]
     with _single_threaded_products():
-        others = [_pool().submit(copy_context().run, function, item) for item in items[1:]]
-        try:
-            first = function(items[0])
-        finally:
-            for other in others:
-                other.exception()  # waits: the items may share memory that the caller is about to free or to read
+        return _at_once(function, items)
+
+
+def _at_once(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Result]:
+    others = [_Call(function, item) for item in items[1:]]
+    for other in others:
+        _calls().put(other)
+    try:
+        first = function(items[0])
+    finally:
+        for other in others:
+            other.wait()  # the items may share memory that the caller is about to free or to read
     return [first, *(other.result() for other in others)]
+
+
+PART = 1 << 17
+"""Nanoseconds below which a part is not worth a thread."""
+
+WAKING = 45_000
+"""Nanoseconds that a thread takes to wake. The caller uses them: were it done first, it would fall asleep and be woken too."""
+
+
+def each_part(function: Callable[[slice], Any], size: int, work: float) -> None:
+    """Call ``function``, which makes no products, for parts of ``range(size)``: as many as ``work``, in ns, is worth."""
+    per_ns = size / max(1, work)
+    _at_once(function, parts(size, ceil(PART * per_ns), int(WAKING * per_ns)))
 
 
 _SMALL_PRODUCT = 1 << 18

@@ -116,13 +116,14 @@ def add_rows(backend: Library, table: Array, ids: Array, rows: Array, factor: fl
 
 
 def embedding_bag_forward(
-    backend: Library,
+    backend: Any,
     weight: Array,
     ids: Array,
     offsets: Array,
     per_sample_weights: Array | None,
     mode: str,
     padding_idx: int | None,
+    owed: tuple[Array | None, Array, Array] | None = None,
 ) -> tuple[Array, tuple[Any, ...]]:
     """Sum, mean or maximum of the rows of each bag.
 
@@ -140,6 +141,9 @@ def embedding_bag_forward(
         How a bag's rows become one.
     padding_idx : int or None
         Entries with this id do not count.
+    owed : tuple of Array or None
+        For a table whose rows are owed steps: its momentum, or None, and the steps that rows have seen and products of
+        :func:`~backends.reference.optimizer.advance_rows`. The rows count as if they had caught up.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def embedding_bag_forward(
     bags = _bag_of_entries(xp, ids, offsets)
     kept = _arange(xp, ids) if padding_idx is None else xp.nonzero(ids != padding_idx)[0]
     ids, bags = xp.take(ids, kept), xp.take(bags, kept)
-    rows = _widen(xp, take_rows(backend, weight, ids))
+    rows = _widen(xp, _rows_of_bags(backend, weight, owed, ids))
     count = offsets.shape[0]
     winners = None
     if mode == "max":
@@ -161,11 +165,11 @@ def embedding_bag_forward(
         factors = _factors(xp, rows, bags, per_sample_weights, kept, mode, count)
         wide = scatter_rows(backend, bags, rows * factors[:, None], count)
     out = xp.astype(wide, weight.dtype, copy=False)
-    return out, (weight, ids, bags, per_sample_weights, kept, mode, winners)
+    return out, (weight, owed, ids, bags, per_sample_weights, kept, mode, winners)
 
 
 def embedding_bag_backward(
-    backend: Library, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
+    backend: Any, saved: tuple[Any, ...], g: Array, needs: tuple[bool, bool]
 ) -> tuple[tuple[Array, Array] | None, Array | None]:
     """Gradients of ``sum(g * out)`` in the table and in the per-sample weights.
 
@@ -177,7 +181,7 @@ def embedding_bag_backward(
         ``(n,)``.
     """
     xp = backend.xp
-    weight, ids, bags, per_sample_weights, kept, mode, winners = saved
+    weight, owed, ids, bags, per_sample_weights, kept, mode, winners = saved
     rows = xp.take(_widen(xp, g), bags, axis=0)
     gweight = gfactors = None
     if needs[0]:
@@ -188,11 +192,15 @@ def embedding_bag_backward(
             terms = rows * _factors(xp, rows, bags, per_sample_weights, kept, mode, g.shape[0])[:, None]
         gweight = sum_rows(backend, ids, xp.astype(terms, g.dtype, copy=False))
     if needs[1]:
-        products = xp.sum(rows * take_rows(backend, weight, ids), axis=1)
+        products = xp.sum(rows * _rows_of_bags(backend, weight, owed, ids), axis=1)
         products = products * _factors(xp, rows, bags, None, kept, mode, g.shape[0])
         spread = _spread(xp, kept, products[:, None], per_sample_weights.shape[0])
         gfactors = xp.astype(spread[:, 0], g.dtype)
     return gweight, gfactors
+
+
+def _rows_of_bags(backend: Any, weight: Array, owed: tuple[Array | None, Array, Array] | None, ids: Array) -> Array:
+    return take_rows(backend, weight, ids) if owed is None else backend.take_advanced_rows(weight, *owed, ids)
 
 
 def _factors(

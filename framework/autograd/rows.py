@@ -99,6 +99,9 @@ class OwedRows(Protocol):
     def pay(self, tensor: Any) -> Array:
         """Bring all rows up to date, end the debt, and return the table."""
 
+    def behind(self) -> tuple[Array | None, Array, Array] | None:
+        """What kernels need to know to read rows as they are now: momentum, steps seen, products; None if nothing is owed."""
+
     def pay_rows(self, ids: Array) -> None:
         """Bring some rows up to date."""
 

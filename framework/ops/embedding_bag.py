@@ -11,7 +11,7 @@ import numpy as np
 from backends import Backend
 from framework.autograd.fused import fused
 from framework.autograd.graph import Variable, make_tensor
-from framework.autograd.rows import RowSparse
+from framework.autograd.rows import OwedRows, RowSparse
 from framework.ops.elementwise import where
 from framework.ops.embedding import index_tensor, padding_row, table_size
 from framework.ops.indexing import take, take_along_axis
@@ -33,8 +33,10 @@ def _forward(
     mode: str,
     padding_idx: int | None,
     length: int | None,
+    owed: OwedRows | None,
 ) -> tuple[Array, Any]:
-    y, saved = backend.embedding_bag_forward(weight, ids, offsets, factors, mode, padding_idx)
+    behind = None if owed is None else owed.behind()
+    y, saved = backend.embedding_bag_forward(weight, ids, offsets, factors, mode, padding_idx, behind)
     return y, (saved, ids, weight.shape)
 
 
@@ -47,6 +49,7 @@ def _backward(
     mode: str,
     padding_idx: int | None,
     length: int | None,
+    owed: OwedRows | None,
 ) -> Sequence[Any]:
     kept, ids, shape = saved
     if length:  # every row of a bag has the same gradient: a view, whose rows need not be brought together
@@ -60,9 +63,19 @@ def _backward(
 
 
 def _composite(
-    weight: Any, ids: Any, offsets: Any, factors: Any, *, mode: str, padding_idx: int | None, length: int | None
+    weight: Any,
+    ids: Any,
+    offsets: Any,
+    factors: Any,
+    *,
+    mode: str,
+    padding_idx: int | None,
+    length: int | None,
+    owed: OwedRows | None,
 ) -> Any:
     """The rows of all bags side by side, each bag filled up to the longest, then reduced."""
+    if owed is not None:
+        owed.pay_rows(ids.data)
     backend, n = ids.backend, ids.shape[0]
     starts = np.asarray(backend.to_numpy(offsets.data))
     lengths = np.diff(np.append(starts, n))
@@ -97,16 +110,15 @@ _bag = fused(forward=_forward, backward=_backward, composite=_composite)
 
 
 @contextmanager
-def _readable(weight: Variable, ids: Variable) -> Iterator[None]:
-    """Let ``weight.data`` be read for a while with only the rows ``ids`` up to date."""
+def _readable(weight: Variable) -> Iterator[OwedRows | None]:
+    """Let ``weight.data`` be read for a while without making it pay, and yield what it owes."""
     owed = weight._owed
     if owed is None:
-        yield
+        yield None
         return
-    owed.pay_rows(ids.data)
     weight.data = owed.array
     try:
-        yield
+        yield owed
     finally:
         del weight.data
 
@@ -186,8 +198,10 @@ def embedding_bag(
     length = ids.shape[1] if alike else None
     ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, include_last_offset)
     ids.backend.check_indices(ids.data, size, "embedding_bag")
-    with _readable(weight, ids):
-        return _bag(weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx, length=length)
+    with _readable(weight) as owed:
+        return _bag(
+            weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx, length=length, owed=owed
+        )
 
 
 def _flat(ids: Any, offsets: Any, factors: Any, include_last: bool) -> tuple[Any, Any, Any]:

@@ -30,6 +30,9 @@ Matrix = tuple[tuple[float, float], tuple[float, float]]
 CAPACITY = 4096
 """Steps after which all rows are brought up to date, so that the table of products stays small."""
 
+_ROWS_PER_STEP = 32
+"""How many rows can be brought up to date in the time that the products of one more step cost over and over."""
+
 
 class RowDebt:
     """What the rows of one table are owed.
@@ -50,13 +53,14 @@ class RowDebt:
         self.buffer = buffer
         self._seen = backend.xp.zeros(array.shape[0], dtype=backend.xp.int32)
         self._now = 0
-        self._products = np.zeros((2, CAPACITY + 1, 2))
+        self._capacity = min(CAPACITY, max(256, array.shape[0] // _ROWS_PER_STEP))
+        self._products = np.zeros((2, self._capacity + 1, 2))
         self._products[:, 0] = np.eye(2)
         self._on_device: Array | None = None
 
     def owe(self, step: Matrix) -> None:
         """Owe one more step to every row: what it does to a row (w, b) whose gradient is zero."""
-        if self._now == CAPACITY:
+        if self._now == self._capacity:
             self.settle()
         past = self._products[:, : self._now + 1]
         past[:] = (np.asarray(step) @ past.reshape(2, -1)).reshape(past.shape)
@@ -70,6 +74,10 @@ class RowDebt:
             products = self._products[:, : self._now + 1].transpose(1, 0, 2).reshape(-1, 4)
             self._on_device = self.backend.asarray(products, dtype=self.backend.dtype_of(self.array))
         return self.array, self.buffer, self._seen, self._on_device
+
+    def behind(self) -> tuple[Array | None, Array, Array] | None:
+        """The same without the table; None where all rows are up to date."""
+        return self.arrays()[1:] if self._now else None
 
     def pay_rows(self, ids: Array) -> None:
         """Bring the rows ``ids`` (integers of any shape, repeated or not) up to date."""

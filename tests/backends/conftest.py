@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backends import get_backend
-from backends._numpy import embedding
+from backends._numpy import embedding, threads
 from backends._numpy.compiled import compiled
 
 IMPLEMENTATIONS = {"reference on strict": "strict", "reference on NumPy": "cpu", "NumPy": "cpu", "CuPy": "cuda"}
@@ -71,4 +71,5 @@ def bodies(request, monkeypatch):
     if request.param == "compiled":
         pytest.importorskip("numba", reason="the compiled bodies need numba")
     monkeypatch.setattr(embedding, "MUCH", 1)
+    monkeypatch.setattr(threads, "PART", 1)
     monkeypatch.setattr(embedding, "compiled", compiled if request.param == "compiled" else lambda topic: None)

@@ -252,11 +252,15 @@ def bags_case(vocabulary, width, lengths, seed=0, dtype=np.float64):
 
 def bag_and_gradients(kernels, weight, ids, offsets, factors, mode, padding_idx, g):
     out, saved = kernels.embedding_bag_forward(weight, ids, offsets, factors, mode, padding_idx)
+    return out, *bag_gradients(kernels, saved, weight, ids, factors, g)
+
+
+def bag_gradients(kernels, saved, weight, ids, factors, g):
     (touched, rows), gfactors = kernels.embedding_bag_backward(saved, g, (True, factors is not None))
     assert touched.dtype == ids.dtype
     dense = np.zeros_like(weight)
     np.add.at(dense, touched.astype(np.int64), rows)
-    return out, dense, gfactors
+    return dense, gfactors
 
 
 def torch_bag_and_gradients(weight, ids, offsets, factors, mode, padding_idx, g):
@@ -296,6 +300,27 @@ def test_bags_as_pytorch(kernels, mode, weighted, padding_idx, lengths, size):
     g = np.random.default_rng(1).standard_normal((len(lengths), size[1]))
     arguments = weight, ids, offsets, factors if weighted else None, mode, padding_idx, g
     assert_close(bag_and_gradients(kernels, *arguments), torch_bag_and_gradients(*arguments), 1e-12)
+
+
+@pytest.mark.usefixtures("bodies")
+@pytest.mark.parametrize(("mode", "weighted"), MODES)
+@pytest.mark.parametrize("momentum", [True, False])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])
+def test_bags_of_rows_that_are_behind(kernels, mode, weighted, momentum, dtype, tolerance):
+    weight, ids, offsets, factors = bags_case(6, 5, [3, 0, 4, 9], dtype=dtype)
+    rng = np.random.default_rng(1)
+    buffer = rng.standard_normal(weight.shape).astype(dtype) if momentum else None
+    seen, products = rng.integers(0, 4, 6).astype(np.int32), rng.uniform(0.5, 1.5, (4, 4)).astype(dtype)
+    products[-1] = 1, 0, 0, 1
+    ww, wb = products[seen, :2].T[:, :, None]
+    caught_up = ww * weight + (wb * buffer if momentum else 0)
+    factors, g = factors if weighted else None, rng.standard_normal((4, 5)).astype(dtype)
+    # Sent as they are, for these may be written.
+    table, *owed = (None if a is None else kernels.backend.asarray(a.copy()) for a in (weight, buffer, seen, products))
+    sent = (None if a is None else kernels.backend.asarray(a) for a in (ids, offsets, factors))
+    out, saved = kernels.module.embedding_bag_forward(kernels.backend, table, *sent, mode, 2, tuple(owed))
+    found = kernels.backend.to_numpy(out), *bag_gradients(kernels, saved, weight, ids, factors, g)
+    assert_close(found, bag_and_gradients(kernels, caught_up, ids, offsets, factors, mode, 2, g), tolerance)
 
 
 @pytest.mark.parametrize(("mode", "weighted"), [*MODES, ("mean", True)])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends._numpy import embedding as fast
+from backends._numpy import threads
 from backends._numpy.compiled import compiled
 
 pytestmark = pytest.mark.cpu("NumPy's own kernels, but for tests with the fixture `kernels`")
@@ -179,6 +180,7 @@ def test_compiled_loops_and_numpys_agree(pair, case, momentum):
     for available in (compiled, lambda topic: None):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(fast, "MUCH", 1)
+            patch.setattr(threads, "PART", 1)
             patch.setattr(fast, "compiled", available)
             owed.check_advance(ids, rows, (-0.1, 0.9))
             owed.check_take(ids)

@@ -418,22 +418,6 @@ def test_without_numba_the_bodies_are_numpys(monkeypatch):
     assert fast._compiled.__wrapped__() is None
 
 
-def test_threads_raise_what_their_items_raise_and_see_the_callers_error_state():
-    with np.errstate(divide="ignore"):
-        assert np.isinf(threads.each(lambda a: np.ones(1) / np.zeros(a), [1, 1])).all()
-    with pytest.raises(RuntimeWarning, match="divide"):
-        threads.each(lambda a: np.ones(1) / a, [np.ones(1), np.zeros(1)])
-
-
-def test_products_are_threaded_again_afterwards():
-    get, _ = threads._openblas() or pytest.skip("NumPy without OpenBLAS")
-    before = get()
-    with pytest.raises(ZeroDivisionError):
-        threads.each(lambda a: 1 / a, [1, 0, 0])
-    assert threads.each(lambda _: get(), [0, 1]) == [1, 1]
-    assert get() == before
-
-
 def test_fast_kernels_have_the_signatures_of_the_reference():
     def kernels(module):
         functions = inspect.getmembers(module, inspect.isfunction)

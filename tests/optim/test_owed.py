@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framework as fw
-from backends._numpy import embedding
+from backends._numpy import embedding, threads
 from framework import nn
 from framework.optim import SGD
 
@@ -24,11 +24,13 @@ OPTIONS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module", params=[embedding.MUCH, 1], ids=["little", "much"])
+@pytest.fixture(autouse=True, scope="module", params=[False, True], ids=["little", "much"])
 def work(request):
     """The tables here are small: once as they are, and once as if that were much, in compiled loops if there are any."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding, "MUCH", request.param)
+        if request.param:
+            patch.setattr(embedding, "MUCH", 1)
+            patch.setattr(threads, "PART", 1)
         yield
 
 
@@ -50,10 +52,24 @@ class Pair:
     def step(self, loss, set_to_none=True):
         """A step on ``loss(rows, table)``, which both libraries understand."""
         ids = self.random.integers(0, V, 3)
+        self.step_on(
+            loss(self.layer(fw.asarray(ids)), self.layer.weight),
+            loss(torch.nn.functional.embedding(torch.tensor(ids), self.theirs), self.theirs),
+            set_to_none,
+        )
+
+    def step_on_bags(self, **options):
+        ids = self.random.integers(0, V, (2, 3))
+        self.step_on(
+            (fw.nn.functional.embedding_bag(fw.asarray(ids), self.layer.weight, **options) ** 2).sum(),
+            (torch.nn.functional.embedding_bag(torch.tensor(ids), self.theirs, **options) ** 2).sum(),
+        )
+
+    def step_on(self, ours, theirs, set_to_none=True):
         self.optimizer.zero_grad(set_to_none)
         self.other.zero_grad(set_to_none)
-        loss(self.layer(fw.asarray(ids)), self.layer.weight).backward()
-        loss(torch.nn.functional.embedding(torch.tensor(ids), self.theirs), self.theirs).backward()
+        ours.backward()
+        theirs.backward()
         self.optimizer.step()
         self.other.step()
 
@@ -71,6 +87,33 @@ def clip(pair):
         lib.nn.utils.clip_grad_norm_([p], 0.5) for lib, p in ((fw, pair.layer.weight), (torch, pair.theirs))
     )
     assert float(ours) == pytest.approx(float(theirs))
+
+
+def step_on_slopes(pair):
+    """A step on a gradient's square, which differentiates the composite of the bags."""
+    ids = pair.random.integers(0, V, (2, 3))
+    bags = fw.nn.functional.embedding_bag(fw.asarray(ids), pair.layer.weight, mode="sum")
+    sums = torch.nn.functional.embedding(torch.tensor(ids), pair.theirs).sum(1)
+    slopes = (
+        lib.autograd.grad((bags**3).sum(), table, create_graph=True)[0]
+        for lib, bags, table in ((fw, bags, pair.layer.weight), (torch, sums, pair.theirs))
+    )
+    pair.step_on(*((0.01 * slope**2).sum() for slope in slopes))
+
+
+def step_on_weighted_bags(pair):
+    ids, factors = pair.random.integers(0, V, (2, 3)), pair.random.normal(size=(2, 3))
+    ours, theirs = fw.Tensor(factors, requires_grad=True), torch.tensor(factors, requires_grad=True)
+    pair.step_on(
+        (
+            fw.nn.functional.embedding_bag(fw.asarray(ids), pair.layer.weight, mode="sum", per_sample_weights=ours) ** 2
+        ).sum(),
+        (
+            torch.nn.functional.embedding_bag(torch.tensor(ids), pair.theirs, mode="sum", per_sample_weights=theirs)
+            ** 2
+        ).sum(),
+    )
+    pair.check(ours.grad, theirs.grad)
 
 
 def scale(pair):
@@ -107,6 +150,11 @@ ACTIONS = {
     "zeroed": lambda pair: pair.step(lambda rows, table: rows.sum(), set_to_none=False),
     "tied": lambda pair: pair.step(lambda rows, table: ((rows @ table.T) ** 2).sum()),
     "dense": lambda pair: pair.step(lambda rows, table: (table**2).sum()),
+    "bags": lambda pair: pair.step_on_bags(mode="mean"),
+    "maxima of bags": lambda pair: pair.step_on_bags(mode="max"),
+    "padded bags": lambda pair: pair.step_on_bags(mode="sum", padding_idx=1),
+    "weighted bags": step_on_weighted_bags,
+    "slopes": step_on_slopes,
     "clip": clip,
     "rate": set_option("lr", 0.05),
     "no rate": set_option("lr", 0.0),
