@@ -1,4 +1,4 @@
-"""The exponentials of a cross-entropy in float32, with their sums, in one compiled pass over each row.
+"""A cross-entropy in float32, in one compiled pass over each row each way.
 
 Used by ``cross_entropy.py`` where numba is installed (the extra ``fast``).
 """
@@ -37,15 +37,96 @@ def exp(x: Any) -> Any:
 
 
 @jit
-def exponentials(logits: Array, labels: Array, exps: Array, sums: Array, picked: Array, start: int, stop: int) -> None:
-    """For rows ``[start, stop)``: ``exp(z)`` with ``z = logits - max``, their sums, and the z at the labels."""
+def forward(
+    logits: Array,
+    labels: Array,
+    weights: Array,
+    ignore_index: int,
+    smoothing: float,
+    exps: Array,
+    sums: Array,
+    losses: Array,
+    start: int,
+    stop: int,
+) -> bool:
+    """For rows ``[start, stop)``: ``exp(z)`` with ``z = logits - max``, their sums, and the losses; False if a label is no class."""
+    classes = logits.shape[1]
     for i in range(start, stop):
+        counts = labels[i] != ignore_index
+        label = labels[i] if counts else 0
+        if label < 0 or label >= classes:
+            return False
         x, out = logits[i], exps[i]
         top = _largest(x)
-        picked[i] = x[labels[i]] - top
-        for j in range(len(x)):
+        for j in range(classes):
             out[j] = exp(x[j] - top)
         sums[i] = _sum(out)
+        log_sum = np.log(sums[i])
+        hit, even = _shares(label, counts, weights, smoothing, classes)
+        # A class that cannot be the target must not turn log(0) into nan.
+        losses[i] = hit * (log_sum - (x[label] - top)) if hit != _ZERO else _ZERO
+        if even != _ZERO:
+            for j in range(classes):
+                w = weights[j] if weights.shape[0] else _ONE
+                if w != _ZERO:
+                    losses[i] += even * w * (log_sum - (x[j] - top))
+    return True
+
+
+@jit
+def _shares(label: int, counts: bool, weights: Array, smoothing: float, classes: int) -> Any:
+    """What the label itself, and each class of weight 1, makes up of a row's target."""
+    if not counts:
+        return _ZERO, _ZERO
+    weight = weights[label] if weights.shape[0] else _ONE
+    return np.float32(1 - smoothing) * weight, np.float32(smoothing / classes)
+
+
+@jit
+def reduced(losses: Array, labels: Array, weights: Array, ignore_index: int, mean: bool) -> tuple[float, float]:
+    """The sum of the losses, or their mean over the weights of the labels, nan over nothing; and what it was divided by."""
+    total, mass = 0.0, 0.0
+    for i in range(len(losses)):
+        total += losses[i]
+        if labels[i] != ignore_index:
+            mass += weights[labels[i]] if weights.shape[0] else _ONE
+    if not mean:
+        return total, 1.0
+    return total / mass, mass if mass != 0 else 1.0
+
+
+@jit
+def backward(
+    exps: Array,
+    sums: Array,
+    labels: Array,
+    weights: Array,
+    ignore_index: int,
+    smoothing: float,
+    mass: float,
+    g: Array,
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Rows ``[start, stop)`` of the gradient of the logits; `g` has one number for each row, or one for all."""
+    classes = exps.shape[1]
+    whole = np.float32(classes) if smoothing else _ZERO
+    if smoothing and weights.shape[0]:
+        whole = weights.sum()
+    for i in range(start, stop):
+        upstream = np.float32(g[i if len(g) > 1 else 0] / mass)
+        counts = labels[i] != ignore_index
+        label = labels[i] if counts else 0
+        hit, even = _shares(label, counts, weights, smoothing, classes)
+        factor = upstream * (hit + even * whole) / sums[i]
+        row, given = out[i], exps[i]
+        for j in range(classes):
+            row[j] = factor * given[j]
+        row[label] -= upstream * hit
+        if even != _ZERO:
+            for j in range(classes):
+                row[j] -= upstream * even * (weights[j] if weights.shape[0] else _ONE)
 
 
 @jit
