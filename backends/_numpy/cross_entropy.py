@@ -146,7 +146,14 @@ def _row_max(x: Array) -> Array:
 
 
 def _backward(
-    exps: Array, sums: Array, labels: Array, hit: Array, even: Array | None, weights: Array, mass: Array | None, g: Array
+    exps: Array,
+    sums: Array,
+    labels: Array,
+    hit: Array,
+    even: Array | None,
+    weights: Array,
+    mass: Array | None,
+    g: Array,
 ) -> Array:
     g = reference.of_rows(np, g, mass, len(exps))
     whole = hit if even is None else hit + even * weights.sum()

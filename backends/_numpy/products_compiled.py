@@ -178,7 +178,9 @@ def _tile(
 
         weights, terms, results = place(2, w, w_at), place(6, b, b_at), place(9, out, out_at)
         targets = [
-            builder.bitcast(builder.gep(results, [builder.add(times(out_row, r), integer(s * STRIP))]), vector.as_pointer())
+            builder.bitcast(
+                builder.gep(results, [builder.add(times(out_row, r), integer(s * STRIP))]), vector.as_pointer()
+            )
             for r in range(height)
             for s in range(width)
         ]

@@ -180,16 +180,7 @@ def _rnn_step(kind: int, z: Array, h: Array, factors: Array) -> None:
 
 
 @jit
-def _lstm_step(z: Array, c: Array, h: Array) -> None:
-    size = c.shape[0]
-    for j in range(size):
-        i, f, g = _sigmoid(z[j]), _sigmoid(z[size + j]), _tanh(z[2 * size + j])
-        c[j] = i * g + f * c[j]
-        h[j] = _sigmoid(z[3 * size + j]) * _tanh(c[j])
-
-
-@jit
-def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> None:
+def _lstm_step(z: Array, c: Array, h: Array, factors: Array) -> None:
     size = c.shape[0]
     for j in range(size):
         i, f, g, o = _sigmoid(z[j]), _sigmoid(z[size + j]), _tanh(z[2 * size + j]), _sigmoid(z[3 * size + j])
@@ -206,16 +197,7 @@ def _lstm_step_with_factors(z: Array, c: Array, h: Array, factors: Array) -> Non
 
 
 @jit
-def _gru_step(z: Array, old: Array, h: Array) -> None:
-    size = h.shape[0]
-    for j in range(size):
-        r, u = _sigmoid(z[j]), _sigmoid(z[size + j])
-        n = _tanh(z[2 * size + j] + r * z[3 * size + j])
-        h[j] = n + u * (old[j] - n)
-
-
-@jit
-def _gru_step_with_factors(z: Array, old: Array, h: Array, factors: Array) -> None:
+def _gru_step(z: Array, old: Array, h: Array, factors: Array) -> None:
     size = h.shape[0]
     for j in range(size):
         r, u, b = _sigmoid(z[j]), _sigmoid(z[size + j]), z[3 * size + j]
@@ -232,17 +214,11 @@ def _gru_step_with_factors(z: Array, old: Array, h: Array, factors: Array) -> No
 
 @jit
 def _step(kind: int, z: Array, c: Array, old: Array, h: Array, factors: Array) -> None:
-    """From the gates and the old state to the new one, and to the factors where there is room for them; all arrays are flat."""
+    """From the gates and the old state to the new one and to the factors; all arrays are flat."""
     if kind == _LSTM:
-        if factors.shape[0]:
-            _lstm_step_with_factors(z, c, h, factors)
-        else:
-            _lstm_step(z, c, h)
+        _lstm_step(z, c, h, factors)
     elif kind == _GRU:
-        if factors.shape[0]:
-            _gru_step_with_factors(z, old, h, factors)
-        else:
-            _gru_step(z, old, h)
+        _gru_step(z, old, h, factors)
     else:
         _rnn_step(kind, z, h, factors)
 
@@ -266,7 +242,9 @@ def _times(g: Array, factors: Array, out: Array) -> None:
 
 
 @jit
-def _step_back(kind: int, g: Array, c: Array, factors: Array, blocks: Array, start: int, stop: int, held: Array) -> None:
+def _step_back(
+    kind: int, g: Array, c: Array, factors: Array, blocks: Array, start: int, stop: int, held: Array
+) -> None:
     """From the gradients of the new state to those of the gates, of the old c, and of what a GRU holds of the old h."""
     size = g.shape[0]
     if kind == _LSTM:
@@ -330,7 +308,7 @@ def walk(
     bias = _bias(kind, b_ih, b_hh, gates, blocks, width, padded)
     count = 6 if kind == _LSTM else 5 if kind == _GRU else 1
     states = np.empty((steps + 1 if keep else 2, size, padded), np.float32)
-    factors = np.empty((steps if keep else 0, count, size, padded), np.float32)
+    factors = np.empty((steps if keep else 1, count, size, padded), np.float32)
     c = _padded(c_0, start, stop, padded if kind == _LSTM else 0)
     run = max(1, min(steps, _TOGETHER // size))
     z = np.empty((run, blocks, size, padded), np.float32)
@@ -345,7 +323,7 @@ def walk(
         for g in range(gates):
             to = ((s % run) * blocks + _block_of_h(kind, g)) * size * padded
             product(flat_states, old * size * padded, padded, 1, size, width, w_h[g], flat, to, padded, True)
-        of_step = factors[s if keep else 0 : s + 1]
+        of_step = factors[s if keep else 0]
         c_old = c.copy() if resting.shape[0] else c
         _step(
             kind,
@@ -364,10 +342,9 @@ def walk(
             _hold(states[last], states[old], resting)
             if kind == _LSTM:
                 _hold(c, c_old, resting)
-            if keep:
-                _fill(of_step[0], resting, _ZERO)
-                if count > 1:
-                    _fill(of_step[0, count - 1 :], resting, _ONE)  # the old c, or h, is held
+            _fill(of_step, resting, _ZERO)
+            if count > 1:
+                _fill(of_step[count - 1 :], resting, _ONE)  # the old c, or h, is held
     h_n[start:stop] = states[last, :, :width]
     if kind == _LSTM:
         c_n[start:stop] = c[:, :width]
@@ -578,7 +555,11 @@ def backward(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[boo
 def _filled_shapes(kind: int, w_hh: Array, features: int) -> list[tuple[int, int]]:
     rows, width = w_hh.shape
     padded, gates = -(-width // STRIP) * STRIP, rows // width
-    return [(gates * padded, -(-features // STRIP) * STRIP), (gates * padded, padded), (4 if kind == _GRU else gates, padded)]
+    return [
+        (gates * padded, -(-features // STRIP) * STRIP),
+        (gates * padded, padded),
+        (4 if kind == _GRU else gates, padded),
+    ]
 
 
 def _of_weights(totals: Sequence[Sequence[Array]], w_ih: Array, w_hh: Array) -> Arrays:
