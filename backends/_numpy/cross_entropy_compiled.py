@@ -49,7 +49,7 @@ def forward(
     start: int,
     stop: int,
 ) -> bool:
-    """For rows ``[start, stop)``: ``exp(z)`` with ``z = logits - max``, their sums, and the losses; False if a label is no class."""
+    """``exp(z)`` of rows ``[start, stop)`` with ``z = logits - max``, their sums, and the losses; False if a label is no class."""
     classes = logits.shape[1]
     for i in range(start, stop):
         counts = labels[i] != ignore_index
@@ -111,7 +111,7 @@ def backward(
 ) -> None:
     """Rows ``[start, stop)`` of the gradient of the logits; `g` has one number for each row, or one for all."""
     classes = exps.shape[1]
-    whole = np.float32(classes) if smoothing else _ZERO
+    whole: Any = np.float32(classes) if smoothing else _ZERO
     if smoothing and weights.shape[0]:
         whole = weights.sum()
     for i in range(start, stop):
