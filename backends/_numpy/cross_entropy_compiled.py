@@ -49,7 +49,7 @@ def forward(
     start: int,
     stop: int,
 ) -> bool:
-    """``exp(z)`` of rows ``[start, stop)`` with ``z = logits - max``, their sums, and the losses; False if a label is no class."""
+    """``exp(z)`` of rows ``[start, stop)``, ``z = logits - max``, their sums, and the losses; False if a label is no class."""
     classes = logits.shape[1]
     for i in range(start, stop):
         counts = labels[i] != ignore_index
@@ -85,7 +85,8 @@ def _shares(label: int, counts: bool, weights: Array, smoothing: float, classes:
 @jit
 def reduced(losses: Array, labels: Array, weights: Array, ignore_index: int, mean: bool) -> tuple[float, float]:
     """The sum of the losses, or their mean over the weights of the labels, nan over nothing; and what it was divided by."""
-    total, mass = 0.0, 0.0
+    total: Any = 0.0
+    mass: Any = 0.0
     for i in range(len(losses)):
         total += losses[i]
         if labels[i] != ignore_index:

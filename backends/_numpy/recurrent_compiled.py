@@ -263,7 +263,7 @@ def _step_back(
 def _shares_of_x(
     x: _Sequence, w: Array, bias: Array, first: int, steps: int, reverse: bool, start: int, features: int, z: Array
 ) -> None:
-    """Gates ``z (run, blocks, n, P)`` of a few steps, as far as biases and x make them: a product for each step or each sequence."""
+    """Gates ``z (run, blocks, n, P)`` of a few steps, as far as biases and x make them: a product a step, or a sequence."""
     run, blocks, size, padded = z.shape
     flat, of_bias = z.reshape(-1), bias.reshape(-1)
     for s in range(run):

@@ -8,7 +8,7 @@ from typing import Any
 from backends import TableStep
 from framework.autograd.graph import make_tensor
 from framework.autograd.rows import RowSparse
-from framework.autograd.versions import note_write
+from framework.autograd.versions import note_writes
 from framework.optim.optimizer import Group, Optimizer
 from framework.optim.owed import Matrix, RowDebt
 
@@ -106,16 +106,16 @@ class SGD(Optimizer):
         momentum = group["momentum"]
         known = self.state if momentum else {}
         buffers = [known[p]["momentum_buffer"].data if p in known else None for p in params]
-        data, grads = [p.data for p in params], [p.grad.data for p in params]
+        data = [p.data for p in params]
+        grads = [(p.grad if type(p._grad) is RowSparse else p._grad).data for p in params]
         steps = [self._row_step(group, p, p._grad) for p in tables]
         options = {name: group[name] for name in self.defaults}
         buffers = backend.sgd_step(data, grads, buffers, steps, **options)
-        for p, array, buffer in zip(params, data, buffers):
-            note_write(backend, array, by_optimizer=True)
-            if momentum and p not in self.state:
-                self.state[p] = {"momentum_buffer": make_tensor(backend, buffer)}
-        for step in steps:
-            note_write(backend, step.table, by_optimizer=True)
+        note_writes(backend, [*data, *[step.table for step in steps]], by_optimizer=True)
+        if momentum:
+            for p, buffer in zip(params, buffers):
+                if p not in self.state:
+                    self.state[p] = {"momentum_buffer": make_tensor(backend, buffer)}
 
     def _row_step(self, group: Group, p: Any, g: RowSparse) -> TableStep:
         """A step on the rows that have a gradient; the others will owe it."""
