@@ -35,6 +35,8 @@ Array = Any
 Arrays = tuple[Any, ...]
 Optionals = tuple[Any, ...]
 
+_FLOAT32 = np.dtype(np.float32)
+
 _RUN_BYTES = 1 << 19
 """Gate values of a run of steps that are worked on together: they should stay in a core's second-level cache."""
 
@@ -490,8 +492,10 @@ def _compiled() -> Any:
 
 def _loops(state: Array, *others: Array | None) -> Any:
     """The compiled loops, where all is float32 and there is something to compute; otherwise None."""
-    known = state.size and all(a is None or a.dtype == np.float32 for a in (state, *others))
-    return _compiled() if known else None
+    for a in (state, *others):
+        if a is not None and a.dtype != _FLOAT32:
+            return None
+    return _compiled() if state.size else None
 
 
 def _forward(

@@ -285,7 +285,9 @@ def _shares_of_x(
 @jit
 def walk(
     kind: int,
-    x: _Sequence,
+    x_values: Array,
+    x_step: int,
+    x_row: int,
     h_0: Array,
     c_0: Array,
     w_ih: Array,
@@ -297,11 +299,14 @@ def walk(
     keep: bool,
     start: int,
     stop: int,
-    y: _Sequence,
+    y_values: Array,
+    y_step: int,
+    y_row: int,
     h_n: Array,
     c_n: Array,
 ) -> tuple[Array, Array]:
     """Outputs and final states of a part; returns the states h ``(T + 1, n, P)`` and the factors ``(T, factors, n, P)``."""
+    x, y = _Sequence(x_values, x_step, x_row), _Sequence(y_values, y_step, y_row)
     steps, size, features, width = len(idle), stop - start, w_ih.shape[1], w_hh.shape[1]
     w_x, w_h = _turned(w_ih, width), _turned(w_hh, width)
     gates, padded, blocks = len(w_x), w_x.shape[1] * STRIP, 4 if kind == _GRU else len(w_x)
@@ -393,10 +398,14 @@ def _add_weights(
 @jit
 def walk_back(
     kind: int,
-    x: _Sequence,
+    x_values: Array,
+    x_step: int,
+    x_row: int,
     states: Array,
     factors: Array,
-    gy: _Sequence,
+    gy_values: Array,
+    gy_step: int,
+    gy_row: int,
     gh_n: Array,
     gc_n: Array,
     w_ih: Array,
@@ -405,7 +414,9 @@ def walk_back(
     reverse: bool,
     start: int,
     stop: int,
-    gx: _Sequence,
+    gx_values: Array,
+    gx_step: int,
+    gx_row: int,
     gh_0: Array,
     gc_0: Array,
     of_x: Array,
@@ -416,6 +427,8 @@ def walk_back(
 
     To those of the weights, which are filled up, ``(gates * P, D')``, ``(gates * P, P)`` and ``(blocks, P)``, is added.
     """
+    x = _Sequence(x_values, x_step, x_row)
+    gy, gx = _Sequence(gy_values, gy_step, gy_row), _Sequence(gx_values, gx_step, gx_row)
     steps, size, features, width = len(idle), stop - start, w_ih.shape[1], w_hh.shape[1]
     w_x, w_h = _cut(w_ih, width), _cut(w_hh, width)
     gates, padded, wide = len(w_x), states.shape[2], w_x.shape[1] * STRIP
@@ -467,33 +480,35 @@ def walk_back(
 
 # ---------------------------------------------------------------- layers
 _NO_STATE = np.empty((0, 0), np.float32)
-_NO_SEQUENCE = _Sequence(np.empty(0, np.float32), 0, 0)
+_NO_BIAS = np.empty(0, np.float32)
+_NO_SEQUENCE = (_NO_BIAS, 0, 0)
 
 
-def _own(a: Array | None, dimensions: int) -> Array:
-    """Give compiled code, which would be compiled anew for every kind of layout, the one that it knows; empty for None."""
+def _own(a: Array | None, missing: Array = _NO_STATE) -> Array:
+    """Give compiled code, which would be compiled anew for every kind of layout, the one that it knows."""
     if a is None:
-        return np.empty((0,) * dimensions, np.float32)
+        return missing
     return a if a.flags.carray else np.array(a, order="C")
 
 
-def _sequence(a: Array) -> tuple[_Sequence, bool]:
+def _sequence(a: Array) -> tuple[tuple[Array, int, int], bool]:
     """``(T, N, F)`` as compiled code takes it, and whether sequences lie one after another in it."""
     steps, batch, features = a.shape
     if a.flags.carray:
-        return _Sequence(a.reshape(-1), batch * features, features), False
+        return (a.reshape(-1), batch * features, features), False
     turned = a.transpose(1, 0, 2)
     if turned.flags.carray:
-        return _Sequence(turned.reshape(-1), features, steps * features), True
+        return (turned.reshape(-1), features, steps * features), True
     return _sequence(np.array(a, order="C"))
 
 
-def _room(steps: int, batch: int, features: int, turned: bool) -> tuple[Array, _Sequence]:
+def _room(steps: int, batch: int, features: int, turned: bool) -> tuple[Array, tuple[Array, int, int]]:
     """An empty ``(T, N, F)``, and as compiled code takes it."""
-    a = np.empty((batch, steps, features) if turned else (steps, batch, features), np.float32)
     if turned:
-        return a.transpose(1, 0, 2), _Sequence(a.reshape(-1), features, steps * features)
-    return a, _Sequence(a.reshape(-1), batch * features, features)
+        a = np.empty((batch, steps, features), np.float32)
+        return a.transpose(1, 0, 2), (a.reshape(-1), features, steps * features)
+    a = np.empty((steps, batch, features), np.float32)
+    return a, (a.reshape(-1), batch * features, features)
 
 
 def forward(
@@ -513,53 +528,45 @@ def forward(
         x = np.array(x, order="K")
         x[idle] = 0
     inputs, turned = _sequence(x)
-    no_c = [_NO_STATE] * (2 - len(states))
-    given = (inputs, *[_own(s, 2) for s in states], *no_c, *map(_own, weights, (2, 2, 1, 1)))
+    w_ih, w_hh, b_ih, b_hh = weights
+    h_0, c_0 = _own(states[0]), _own(states[1]) if len(states) == 2 else _NO_STATE
+    given = (number, *inputs, h_0, c_0, _own(w_ih), _own(w_hh), _own(b_ih, _NO_BIAS), _own(b_hh, _NO_BIAS))
     y, outputs = _room(steps, batch, width, turned)
-    finals = [np.empty((batch, width), np.float32) for _ in states]
-    room = (outputs, *finals, *no_c)
+    finals = tuple([np.empty((batch, width), np.float32) for _ in states])
+    room = (*outputs, *finals) if len(states) == 2 else (*outputs, *finals, _NO_STATE)
 
     def part(some: slice) -> tuple[Array, Array]:
-        arguments: Arrays = (number, *given, resting, reverse, keep, some.start, some.stop, *room)
-        return walk(*arguments)
+        return walk(*given, resting, reverse, keep, some.start, some.stop, *room)
 
     kept = threads.each(part, parts)
-    saved = (backward, *weights[:2], number, resting, reverse, inputs, turned, list(zip(parts, kept))) if keep else ()
-    return y, tuple(finals), saved
+    saved = (backward, w_ih, w_hh, number, resting, reverse, inputs, turned, list(zip(parts, kept))) if keep else ()
+    return y, finals, saved
 
 
 def backward(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
     """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
     _, w_ih, w_hh, kind, idle, reverse, inputs, turned, parts = saved
-    steps, batch, features, width = len(idle), parts[-1][0].stop, w_ih.shape[1], w_hh.shape[1]
+    steps, batch, features, (rows, width) = len(idle), parts[-1][0].stop, w_ih.shape[1], w_hh.shape
     gx, of_inputs = _room(steps, batch, features, turned) if needs[0] else (None, _NO_SEQUENCE)
-    starts, others = [np.empty((batch, width), np.float32) for _ in grads], [_NO_STATE] * (2 - len(grads))
     of_outputs = _NO_SEQUENCE if gy is None else _sequence(gy)[0]
-    given = (of_outputs, *[_own(g, 2) for g in grads], *others, _own(w_ih, 2), _own(w_hh, 2))
-    room = (of_inputs, *starts, *others)
-    weights_too = any(needs[-4:])
-    shapes = _filled_shapes(kind, w_hh, features) if weights_too else [(0, 0)] * 3
+    starts, no_c = [np.empty((batch, width), np.float32) for _ in grads], [_NO_STATE] * (2 - len(grads))
+    given = (*of_outputs, *map(_own, grads), *no_c, _own(w_ih), _own(w_hh), idle, reverse)
+    room = (*of_inputs, *starts, *no_c)
+    padded, wide = -(-width // STRIP) * STRIP, -(-features // STRIP) * STRIP
+    gates, blocks = rows // width, 4 if kind == _GRU else rows // width
+    shapes = [(gates * padded, wide), (gates * padded, padded), (blocks, padded)]
+    if not any(needs[-4:]):
+        shapes = [(0, 0)] * 3
 
     def part(item: tuple[slice, tuple[Array, Array]]) -> list[Array]:
         some, kept = item
         totals = [np.zeros(shape, np.float32) for shape in shapes]
-        arguments: Arrays = (kind, inputs, *kept, *given, idle, reverse, some.start, some.stop, *room, *totals)
-        walk_back(*arguments)
+        walk_back(kind, *inputs, *kept, *given, some.start, some.stop, *room, *totals)  # type: ignore[call-arg]
         return totals
 
     totals = threads.each(part, parts)
-    of_weights = _of_weights(totals, w_ih, w_hh) if weights_too else (None,) * 4
+    of_weights = _of_weights(totals, w_ih, w_hh) if any(needs[-4:]) else (None,) * 4
     return tuple([g if need else None for g, need in zip((gx, *starts, *of_weights), needs)])
-
-
-def _filled_shapes(kind: int, w_hh: Array, features: int) -> list[tuple[int, int]]:
-    rows, width = w_hh.shape
-    padded, gates = -(-width // STRIP) * STRIP, rows // width
-    return [
-        (gates * padded, -(-features // STRIP) * STRIP),
-        (gates * padded, padded),
-        (4 if kind == _GRU else gates, padded),
-    ]
 
 
 def _of_weights(totals: Sequence[Sequence[Array]], w_ih: Array, w_hh: Array) -> Arrays:
@@ -570,10 +577,10 @@ def _of_weights(totals: Sequence[Sequence[Array]], w_ih: Array, w_hh: Array) -> 
         of_h += other_h
         of_bias += other_bias
     rows, width = w_hh.shape
-    gates, blocks = rows // width, len(of_bias)
-    of_b_ih = of_bias[:gates, :width].reshape(-1)
-    of_b_hh = of_b_ih if blocks == gates else of_bias[[0, 1, 3], :width].reshape(-1)
-    return _without_filling(of_x, w_ih, width), _without_filling(of_h, w_hh, width), of_b_ih.copy(), of_b_hh.copy()
+    of_x, of_h = _without_filling(of_x, w_ih, width), _without_filling(of_h, w_hh, width)
+    apart = len(of_bias) > rows // width
+    of_b_ih, of_b_hh = (of_bias[:3], of_bias[[0, 1, 3]]) if apart else (of_bias, of_bias)
+    return of_x, of_h, of_b_ih[:, :width].flatten(), of_b_hh[:, :width].flatten()
 
 
 def _without_filling(a: Array, like: Array, width: int) -> Array:

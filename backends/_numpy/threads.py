@@ -91,6 +91,8 @@ if hasattr(os, "register_at_fork"):
 
 def parts(size: int, smallest: int) -> list[slice]:
     """Cut ``range(size)`` into as many even parts as there are cores, none below ``smallest``."""
+    if size < 2 * smallest:
+        return [slice(0, size)]
     count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
     edges = [size * k // count for k in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
