@@ -419,20 +419,20 @@ def walk_back(
     gx_row: int,
     gh_0: Array,
     gc_0: Array,
-    of_x: Array,
-    of_h: Array,
-    of_bias: Array,
+    gw_ih: Array,
+    gw_hh: Array,
+    gb_ih: Array,
+    gb_hh: Array,
 ) -> None:
-    """Gradients of x and of the weights, if there is room for them, and of the initial states.
-
-    To those of the weights, which are filled up, ``(gates * P, D')``, ``(gates * P, P)`` and ``(blocks, P)``, is added.
-    """
+    """Gradients of x and of the weights, if there is room for them, and of the initial states."""
     x = _Sequence(x_values, x_step, x_row)
     gy, gx = _Sequence(gy_values, gy_step, gy_row), _Sequence(gx_values, gx_step, gx_row)
     steps, size, features, width = len(idle), stop - start, w_ih.shape[1], w_hh.shape[1]
     w_x, w_h = _cut(w_ih, width), _cut(w_hh, width)
     gates, padded, wide = len(w_x), states.shape[2], w_x.shape[1] * STRIP
-    blocks = 4 if kind == _GRU else gates
+    blocks, weights_too = 4 if kind == _GRU else gates, len(gb_ih) > 0
+    of_x = np.zeros((gates * padded if weights_too else 0, wide), np.float32)
+    of_h, of_bias = np.zeros((len(of_x), padded), np.float32), np.zeros((blocks, padded), np.float32)
     gh = _padded(gh_n, start, stop, padded)
     gc = _padded(gc_n, start, stop, padded if kind == _LSTM else 0)
     held = np.zeros((size if kind == _GRU else 0, padded), np.float32)
@@ -464,7 +464,7 @@ def walk_back(
             else:
                 _hold(gh, before, resting)
         used = (last - first) * size
-        if len(of_bias):
+        if weights_too:
             _add_weights(kind, x, states, gz, first, last, reverse, start, steps, features, of_x, of_h, of_bias)
         if len(gx.values):
             for g in range(gates):
@@ -476,6 +476,14 @@ def walk_back(
     gh_0[start:stop] = gh[:, :width]
     if kind == _LSTM:
         gc_0[start:stop] = gc[:, :width]
+    if weights_too:
+        flat_x, flat_h, flat_bias = of_x.reshape(-1), of_h.reshape(-1), of_bias.reshape(-1)
+        for g in range(gates):
+            at, h = g * width, _block_of_h(kind, g) * padded
+            copy_rows(flat_x, g * padded * wide, wide, gw_ih.reshape(-1), at * features, features, width, features)
+            copy_rows(flat_h, g * padded * padded, padded, gw_hh.reshape(-1), at * width, width, width, width)
+            copy_rows(flat_bias, g * padded, 0, gb_ih, at, 0, 1, width)
+            copy_rows(flat_bias, h, 0, gb_hh, at, 0, 1, width)
 
 
 # ---------------------------------------------------------------- layers
@@ -552,41 +560,17 @@ def backward(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[boo
     starts, no_c = [np.empty((batch, width), np.float32) for _ in grads], [_NO_STATE] * (2 - len(grads))
     given = (*of_outputs, *map(_own, grads), *no_c, _own(w_ih), _own(w_hh), idle, reverse)
     room = (*of_inputs, *starts, *no_c)
-    padded, wide = -(-width // STRIP) * STRIP, -(-features // STRIP) * STRIP
-    gates, blocks = rows // width, 4 if kind == _GRU else rows // width
-    shapes = [(gates * padded, wide), (gates * padded, padded), (blocks, padded)]
-    if not any(needs[-4:]):
-        shapes = [(0, 0)] * 3
+    weights_too = any(needs[-4:])
+    shapes: list[Any] = [w_ih.shape, w_hh.shape, rows, rows] if weights_too else [(0, 0), (0, 0), 0, 0]
 
     def part(item: tuple[slice, tuple[Array, Array]]) -> list[Array]:
         some, kept = item
-        totals = [np.zeros(shape, np.float32) for shape in shapes]
-        walk_back(kind, *inputs, *kept, *given, some.start, some.stop, *room, *totals)  # type: ignore[call-arg]
-        return totals
+        of_weights = [np.empty(shape, np.float32) for shape in shapes]
+        walk_back(kind, *inputs, *kept, *given, some.start, some.stop, *room, *of_weights)  # type: ignore[call-arg]
+        return of_weights
 
-    totals = threads.each(part, parts)
-    of_weights = _of_weights(totals, w_ih, w_hh) if any(needs[-4:]) else (None,) * 4
+    of_weights, *others = threads.each(part, parts)
+    for more in others:
+        for total, g in zip(of_weights, more):
+            total += g
     return tuple([g if need else None for g, need in zip((gx, *starts, *of_weights), needs)])
-
-
-def _of_weights(totals: Sequence[Sequence[Array]], w_ih: Array, w_hh: Array) -> Arrays:
-    """Gradients of w_ih, w_hh, b_ih, b_hh from what the parts of the batch give."""
-    (of_x, of_h, of_bias), *others = totals
-    for other_x, other_h, other_bias in others:
-        of_x += other_x
-        of_h += other_h
-        of_bias += other_bias
-    rows, width = w_hh.shape
-    of_x, of_h = _without_filling(of_x, w_ih, width), _without_filling(of_h, w_hh, width)
-    apart = len(of_bias) > rows // width
-    of_b_ih, of_b_hh = (of_bias[:3], of_bias[[0, 1, 3]]) if apart else (of_bias, of_bias)
-    return of_x, of_h, of_b_ih[:, :width].flatten(), of_b_hh[:, :width].flatten()
-
-
-def _without_filling(a: Array, like: Array, width: int) -> Array:
-    """The gradient of weights without what their gates and rows were filled up with."""
-    if a.shape == like.shape:
-        return a
-    gates, out = len(like) // width, np.empty(like.shape, np.float32)
-    out.reshape(gates, width, -1)[:] = a.reshape(gates, len(a) // gates, a.shape[1])[:, :width, : like.shape[1]]
-    return out

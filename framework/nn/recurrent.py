@@ -24,6 +24,9 @@ from framework.tensor import Tensor
 
 States = tuple[Tensor, ...]
 
+_EXPECTED = {False: "(T, N, {0}) or (T, {0})", True: "(N, T, {0}) or (T, {0})"}
+"""Shapes of a layer's input."""
+
 # ----------------------------------------------------------------------------------------------- checks
 
 
@@ -45,7 +48,9 @@ def _check_input(layer: Module, x: Any, ndims: tuple[int, int], expected: str, w
     """The input as a tensor of an expected number of dimensions, with the layer's feature size and dtype."""
     x, name, features = asarray(x), type(layer).__name__, weight.shape[1]
     if x.ndim not in ndims:
-        raise ValueError(f"{name}: expected an input of shape {expected}, got {x.ndim} dimensions: {x.shape}")
+        raise ValueError(
+            f"{name}: expected an input of shape {expected.format(features)}, got {x.ndim} dimensions: {x.shape}"
+        )
     if x.shape[-1] != features:
         raise ValueError(
             f"{name}: expected input_size={features} features in the last axis, got an input of shape {x.shape}"
@@ -160,8 +165,7 @@ class _Recurrent(Module):
     def _run(self, input: Any, hx: Any, lengths: Any) -> tuple[Tensor, States]:
         """Outputs of the last layer and the final states, all shaped as the caller's input is."""
         weight = self.weight_ih_l0
-        expected = "(N, T, {0}) or (T, {0})" if self.batch_first else "(T, N, {0}) or (T, {0})"
-        x = _check_input(self, input, (2, 3), expected.format(self.input_size), weight)
+        x = _check_input(self, input, (2, 3), _EXPECTED[self.batch_first], weight)
         batched = x.ndim == 3
         if not batched:
             x = expand_dims(x, axis=1)
