@@ -112,7 +112,7 @@ def each(function: Callable[[Part], Result], items: Sequence[Part]) -> list[Resu
     return [first, *(other.result() for other in others)]
 
 
-_SMALL_PRODUCT = 1 << 18
+SMALL_PRODUCT = 1 << 18
 """Multiplications up to which OpenBLAS keeps to one thread by itself."""
 
 _PART_OF_PRODUCT = 1 << 20
@@ -122,7 +122,7 @@ _PART_OF_PRODUCT = 1 << 20
 def matmul(a: Any, b: Any, out: Any) -> None:
     """``np.matmul(a, b, out)`` for a matrix ``a (M, K)`` and ``b (K,)`` or ``(K, C)``, split by rows of ``a``."""
     work_per_row = max(1, b.size)
-    if len(a) * work_per_row <= _SMALL_PRODUCT:
+    if len(a) * work_per_row <= SMALL_PRODUCT:
         np.matmul(a, b, out)
         return
 

@@ -28,10 +28,10 @@ def _rows_times(xp: Any, x: Array, matrix: Array) -> Array:
 
 
 def _weight_rule(xp: Any, g: Array, x: Array) -> Array:
-    if g.ndim == 2:
-        return xp.matmul(g.T, x)
-    batch = tuple(range(g.ndim - 1))
-    return xp.tensordot(g, x, axes=(batch, batch))
+    if g.ndim != 2:
+        rows = prod(g.shape[:-1])
+        g, x = xp.reshape(g, (rows, g.shape[-1])), xp.reshape(x, (rows, x.shape[-1]))
+    return xp.matmul(g.T, x)
 
 
 def _bias_rule(xp: Any, g: Array) -> Array:
