@@ -90,47 +90,49 @@ def product(
     rows: int,
     depth: int,
     b: Array,
+    b_at: int,
+    strips: int,
     out: Array,
     out_at: int,
     out_row: int,
     add: bool,
 ) -> None:
-    """``out = w @ b``, or added to what is there, for ``b (K, N)`` in strips.
+    """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
 
-    ``w (rows, depth)`` lies in a flat array from ``w_at`` on, its rows and columns at the given distances; ``out (rows, N)``
-    in another, its rows at a distance that leaves room for all strips.
+    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, and
+    ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
     """
-    flat, strips, size = b.reshape(-1), b.shape[0], b.shape[1] * STRIP
+    size = depth * STRIP
     tall, quads = rows - rows % _TALL, (rows % _TALL) // 4 * 4
     for start in range(0, depth, _DEPTH):
-        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, start * STRIP
+        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
         for j in range(strips):
             b_j, o = b_k + j * size, out_at + j * STRIP
             for i in range(0, tall, _TALL):
-                _tile(_TALL, 1, w, w_k + i * row, row, column, flat, b_j, size, out, o + i * out_row, out_row, k, more)
+                _tile(_TALL, 1, w, w_k + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, k, more)
         for i in range(tall, tall + quads, 4):
             w_i, o = w_k + i * row, out_at + i * out_row
             whole = strips - strips % _PAIR
             for j in range(0, whole, _PAIR):
-                _tile(4, _PAIR, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(4, _PAIR, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
             for j in range(whole, strips):
-                _tile(4, 1, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(4, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
         i = tall + quads
         if rows - i >= 2:
             w_i, o = w_k + i * row, out_at + i * out_row
             whole = strips - strips % 2
             for j in range(0, whole, 2):
-                _tile(2, 2, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(2, 2, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
             for j in range(whole, strips):
-                _tile(2, 1, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(2, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
             i += 2
         if i < rows:
             w_i, o = w_k + i * row, out_at + i * out_row
             whole = strips - strips % 4
             for j in range(0, whole, 4):
-                _tile(1, 4, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(1, 4, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
             for j in range(whole, strips):
-                _tile(1, 1, w, w_i, row, column, flat, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
+                _tile(1, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
 
 
 @numba.extending.intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]

@@ -270,16 +270,20 @@ def _shares_of_x(
         for b in range(blocks):
             copy_rows(of_bias, b * padded, 0, flat, (s * blocks + b) * size * padded, padded, size, padded)
     t, way = steps - 1 - first if reverse else first, -x.step if reverse else x.step
-    at = t * x.step + start * x.row
+    at, weights, strips = t * x.step + start * x.row, w.reshape(-1), w.shape[1]
     for g in range(len(w)):
+        w_g = g * padded * features
         if size >= run:
             for s in range(run):
                 to = (s * blocks + g) * size * padded
-                product(x.values, at + s * way, x.row, 1, size, features, w[g], flat, to, padded, True)
+                product(x.values, at + s * way, x.row, 1, size, features, weights, w_g, strips, flat, to, padded, True)
         else:
             for n in range(size):
                 to = (g * size + n) * padded
-                product(x.values, at + n * x.row, way, 1, run, features, w[g], flat, to, blocks * size * padded, True)
+                row = at + n * x.row
+                product(
+                    x.values, row, way, 1, run, features, weights, w_g, strips, flat, to, blocks * size * padded, True
+                )
 
 
 @jit
@@ -318,7 +322,8 @@ def walk(
     run = max(1, min(steps, _TOGETHER // size))
     z = np.empty((run, blocks, size, padded), np.float32)
     states[0] = _padded(h_0, start, stop, padded)
-    flat, flat_states, last = z.reshape(-1), states.reshape(-1), 0
+    flat, flat_states, flat_c, flat_factors = z.reshape(-1), states.reshape(-1), c.reshape(-1), factors.reshape(-1)
+    weights, strips, block, last = w_h.reshape(-1), w_h.shape[1], size * padded, 0
     for s in range(steps):
         t, resting = steps - 1 - s if reverse else s, idle[steps - 1 - s if reverse else s, start:stop]
         if s % run == 0:
@@ -326,20 +331,20 @@ def walk(
         old = s if keep else s % 2
         last = old + 1 if keep else 1 - old
         for g in range(gates):
-            to = ((s % run) * blocks + _block_of_h(kind, g)) * size * padded
-            product(flat_states, old * size * padded, padded, 1, size, width, w_h[g], flat, to, padded, True)
-        of_step = factors[s if keep else 0]
+            at, to = g * padded * width, ((s % run) * blocks + _block_of_h(kind, g)) * block
+            product(flat_states, old * block, padded, 1, size, width, weights, at, strips, flat, to, padded, True)
+        step, now = s if keep else 0, s % run
         c_old = c.copy() if resting.shape[0] else c
         _step(
             kind,
-            z[s % run].reshape(-1),
-            c.reshape(-1),
-            states[old].reshape(-1),
-            states[last].reshape(-1),
-            of_step.reshape(-1),
+            flat[now * blocks * block : (now + 1) * blocks * block],
+            flat_c,
+            flat_states[old * block : (old + 1) * block],
+            flat_states[last * block : (last + 1) * block],
+            flat_factors[step * count * block : (step + 1) * count * block],
         )
         place = t * y.step + start * y.row
-        copy_rows(flat_states, last * size * padded, padded, y.values, place, y.row, size, width)
+        copy_rows(flat_states, last * block, padded, y.values, place, y.row, size, width)
         if resting.shape[0]:
             for n in range(size):
                 if resting[n]:
@@ -347,9 +352,9 @@ def walk(
             _hold(states[last], states[old], resting)
             if kind == _LSTM:
                 _hold(c, c_old, resting)
-            _fill(of_step, resting, _ZERO)
+            _fill(factors[step], resting, _ZERO)
             if count > 1:
-                _fill(of_step[count - 1 :], resting, _ONE)  # the old c, or h, is held
+                _fill(factors[step, count - 1 :], resting, _ONE)  # the old c, or h, is held
     h_n[start:stop] = states[last, :, :width]
     if kind == _LSTM:
         c_n[start:stop] = c[:, :width]
@@ -379,6 +384,7 @@ def _add_weights(
     for s in range(first, last):
         t = steps - 1 - s if reverse else s
         put_in_strips(x.values, t * x.step + start * x.row, x.row, inputs, (s - first) * size, size, features)
+    of_inputs, of_old = inputs.reshape(-1), old.reshape(-1)
     to_x, to_h, to_bias, flat = of_x.reshape(-1), of_h.reshape(-1), of_bias.reshape(-1), gz.reshape(-1)
     for b in range(blocks):
         at, turned = b * gz.shape[1] * padded, in_strips(gz[b, :used])
@@ -388,11 +394,11 @@ def _add_weights(
             at = j * used * STRIP
             if b < gates:
                 to = (b * padded + j * STRIP) * wide
-                product(of_gates, at, 1, STRIP, STRIP, used, inputs, to_x, to, wide, True)
+                product(of_gates, at, 1, STRIP, STRIP, used, of_inputs, 0, len(inputs), to_x, to, wide, True)
             if b < 2 or kind != _GRU or b == 3:
                 g = b - 1 if kind == _GRU and b == 3 else b
                 to = (g * padded + j * STRIP) * padded
-                product(of_gates, at, 1, STRIP, STRIP, used, old, to_h, to, padded, True)
+                product(of_gates, at, 1, STRIP, STRIP, used, of_old, 0, len(old), to_h, to, padded, True)
 
 
 @jit
@@ -441,6 +447,9 @@ def walk_back(
     gz = np.empty((blocks, run * size, padded), np.float32)
     of_inputs = np.empty((run * size if len(gx.values) else 0, wide), np.float32)
     flat, flat_gh, flat_inputs = gz.reshape(-1), gh.reshape(-1), of_inputs.reshape(-1)
+    flat_gc, flat_held, flat_factors = gc.reshape(-1), held.reshape(-1), factors.reshape(-1)
+    to_x, to_h, strips_of_x, strips_of_h = w_x.reshape(-1), w_h.reshape(-1), w_x.shape[1], w_h.shape[1]
+    of_step = factors.shape[1] * size * padded
     for last in range(steps, 0, -run):
         first = max(0, last - run)
         for s in range(last - 1, first - 1, -1):
@@ -453,12 +462,12 @@ def walk_back(
                 for n in range(len(resting)):
                     if not resting[n]:
                         add_rows(gy.values, at + n * gy.row, 0, flat_gh, n * padded, 0, 1, width)
-            of_step = factors[s].reshape(-1)
-            _step_back(kind, flat_gh, gc.reshape(-1), of_step, gz, place, place + size, held.reshape(-1))
+            some = flat_factors[s * of_step : (s + 1) * of_step]
+            _step_back(kind, flat_gh, flat_gc, some, gz, place, place + size, flat_held)
             before = gh.copy() if resting.shape[0] else gh
             for g in range(gates):
-                at = (_block_of_h(kind, g) * run * size + place) * padded
-                product(flat, at, padded, 1, size, width, w_h[g], flat_gh, 0, padded, g > 0)
+                at, w_g = (_block_of_h(kind, g) * run * size + place) * padded, g * width * padded
+                product(flat, at, padded, 1, size, width, to_h, w_g, strips_of_h, flat_gh, 0, padded, g > 0)
             if kind == _GRU:
                 gh += held
             else:
@@ -468,7 +477,8 @@ def walk_back(
             _add_weights(kind, x, states, gz, first, last, reverse, start, steps, features, of_x, of_h, of_bias)
         if len(gx.values):
             for g in range(gates):
-                product(flat, g * run * size * padded, padded, 1, used, width, w_x[g], flat_inputs, 0, wide, g > 0)
+                at, w_g = g * run * size * padded, g * width * wide
+                product(flat, at, padded, 1, used, width, to_x, w_g, strips_of_x, flat_inputs, 0, wide, g > 0)
             for s in range(first, last):
                 t, place = steps - 1 - s if reverse else s, (s - first) * size
                 to = t * gx.step + start * gx.row
