@@ -16,7 +16,12 @@ Array = Any
 def affine(xp: Any, x: Array, weight: Array, bias: Array | None, /) -> Array:
     """``x @ weight.T + bias``, for x (..., D), weight (H, D) and bias (H,) or None."""
     product = _rows_times(xp, x, weight.T)
-    return product if bias is None else product + bias
+    if bias is None:
+        return product
+    if product.dtype != bias.dtype:
+        return product + bias
+    product += bias
+    return product
 
 
 def _rows_times(xp: Any, x: Array, matrix: Array) -> Array:
