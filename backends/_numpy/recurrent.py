@@ -11,7 +11,7 @@ What makes it fast:
   multiplied by. A step back is then a multiplication or two and one matrix product.
 - The batch is split over threads with single-threaded products, when it is large enough.
 - The gradients of the weights and of ``x`` are single products over all steps at the end.
-- Where numba is installed, ``recurrent_compiled.py`` takes over float32 arrays, in one call each way and in a layout of its own.
+- Where numba is installed, ``recurrent_compiled.py`` takes over float32 arrays: one call each way, a layout of its own.
 
 Steps are walked in *processing order*, the reverse of time when ``reverse``. A sequence without a step at some time is
 *idle* there: its state is held and its factors are zero. Inside, the last gate block comes first, (o, i, f, g) and
