@@ -10,7 +10,8 @@ A backend is one array library on one device. It offers
   the same names and signatures.
 
 Kernels get and return raw arrays, trust their inputs, never change them (but for the optimizers', which are there to),
-and return arrays that own their memory. Checks are made by the callers in ``framework``.
+and return arrays that own their memory. Checks are made by the callers in ``framework``, but for those that only a kernel
+can make at no cost, of which it says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Softmax cross-entropy over class indices with one exponential an element and one ``(N, C)`` array a direction."""
+"""Softmax cross-entropy over class indices with one exponential an element and one ``(N, C)`` array a direction.
+
+Where numba is installed ``cross_entropy_compiled.py`` does all of it for float32 logits.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import numpy as np
 
 from backends._numpy.blocks import row_blocks
 from backends._numpy.compiled import compiled, writable
+from backends._numpy.embedding import flat_ids
 from backends._numpy.threads import each_part
+from backends.reference import cross_entropy as reference
 
 if TYPE_CHECKING:
     from backends._base import Backend
@@ -20,6 +25,11 @@ _FEW_CLASSES = 64
 _MUCH = 1 << 12
 """Logits from which on it pays to load what is compiled."""
 
+_EXPONENTIAL, _MULTIPLICATION = 1.3, 0.3
+"""Nanoseconds that a core takes for them."""
+
+_NONE = np.empty(0, np.float32)
+
 
 def cross_entropy_forward(
     backend: Backend,
@@ -28,13 +38,71 @@ def cross_entropy_forward(
     weight: Array | None,
     ignore_index: int,
     label_smoothing: float,
+    reduction: str,
 ) -> tuple[Array, tuple[Any, ...]]:
-    """Losses ``(N,)`` of ``logits (N, C)`` at ``target (N,)``.
+    """Losses of ``logits (N, C)`` at N targets, reduced, and what :func:`cross_entropy_backward` calls with what.
 
     With ``z = logits - max``, ``l = log(sum(exp(z)))`` and the class weights ``w``, row by row:
     ``(1 - s) * w[y] * (l - z[y]) + s / C * (sum(w) * l - sum(w * z))``.
     """
+    loops = compiled("cross_entropy") if logits.dtype == np.float32 and logits.size >= _MUCH else None
+    forward = _forward if loops is None else _forward_compiled
+    return forward(backend, loops, logits, target, weight, ignore_index, label_smoothing, reduction)
+
+
+def cross_entropy_backward(backend: Backend, saved: tuple[Any, ...], g: Array) -> Array:
+    """Gradient ``(N, C)`` of ``sum(g * loss)`` in the logits."""
+    backward, *kept = saved
+    return backward(*kept, g)
+
+
+# ---------------------------------------------------------------- compiled
+def _forward_compiled(
+    backend: Backend,
+    loops: Any,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+) -> tuple[Array, tuple[Any, ...]]:
+    (rows, classes), labels = logits.shape, flat_ids(target)
+    weights = _NONE if weight is None else writable(np.ascontiguousarray(weight, np.float32))
+    options = labels, weights, ignore_index, float(label_smoothing)
+    exps, sums, losses = np.empty((rows, classes), np.float32), np.empty(rows, np.float32), np.empty(rows, np.float32)
+    x = writable(np.ascontiguousarray(logits))
+    arguments = x, *options, exps, sums, losses
+    if not all(each_part(lambda p: loops.forward(*arguments, p.start, p.stop), rows, _EXPONENTIAL * x.size)):
+        reference.check_classes(backend, target, classes, ignore_index)
+    loss, mass = losses, 1.0
+    if reduction != "none":
+        total, mass = loops.reduced(losses, labels, weights, ignore_index, reduction == "mean")
+        loss = np.asarray(total, np.float32)
+    return loss, (_backward_compiled, loops, exps, sums, options, mass)
+
+
+def _backward_compiled(loops: Any, exps: Array, sums: Array, options: tuple[Any, ...], mass: float, g: Array) -> Array:
+    out, upstream = np.empty_like(exps), writable(np.ascontiguousarray(g, np.float32).reshape(-1))
+    arguments = exps, sums, *options, mass, upstream, out
+    each_part(lambda p: loops.backward(*arguments, p.start, p.stop), len(exps), _MULTIPLICATION * exps.size)
+    return out
+
+
+# ---------------------------------------------------------------- NumPy alone
+def _forward(
+    backend: Backend,
+    loops: None,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+) -> tuple[Array, tuple[Any, ...]]:
     classes = logits.shape[1]
+    reference.check_classes(backend, target, classes, ignore_index)
+    target = target.reshape(-1)
     dtype = np.result_type(logits.dtype, np.float32)
     weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
     valid = target != ignore_index
@@ -52,19 +120,15 @@ def cross_entropy_forward(
         losses += even * (weights.sum() * log_sums - spread)
     if not plain:
         losses[~valid] = 0
-    return losses.astype(logits.dtype, copy=False), (exps, sums, labels, hit, even, weights)
+    losses = losses.astype(logits.dtype, copy=False)
+    loss, mass = reference.reduced(backend.xp, losses, target, weight, ignore_index, reduction)
+    return loss, (_backward, exps, sums, labels, hit, even, weights, mass)
 
 
 def _exponentials(logits: Array, labels: Array, weights: Array | None, dtype: Any) -> tuple[Array, Array, Array, Array]:
     """``exp(z) (N, C)``, and for each row its sum, the ``z`` at its label and, given weights, ``sum(w * z)``."""
     exps = np.empty(logits.shape, dtype)
     sums, picked, spread = np.empty((3, len(logits)), dtype)
-    known = logits.dtype == np.float32 and logits.size >= _MUCH and weights is None
-    loops = compiled("cross_entropy") if known else None
-    if loops is not None:
-        given = writable(np.ascontiguousarray(logits)), writable(np.ascontiguousarray(labels)), exps, sums, picked
-        each_part(lambda some: loops.exponentials(*given, some.start, some.stop), len(logits), logits.size)
-        return exps, sums, picked, spread
     ones = np.ones(logits.shape[1], dtype)
     for block in row_blocks(*logits.shape):
         z = np.subtract(logits[block], _row_max(logits[block])[:, None], out=exps[block])
@@ -81,11 +145,19 @@ def _row_max(x: Array) -> Array:
     return np.ascontiguousarray(x.T).max(axis=0) if x.shape[1] < _FEW_CLASSES else x.max(axis=1)
 
 
-def cross_entropy_backward(backend: Backend, saved: tuple[Any, ...], g: Array) -> Array:
-    """Gradient ``(N, C)`` of ``sum(g * losses)`` in the logits."""
-    exps, sums, labels, hit, even, weights = saved
-    mass = hit if even is None else hit + even * weights.sum()
-    slope = exps * (g * mass / sums)[:, None]
+def _backward(
+    exps: Array,
+    sums: Array,
+    labels: Array,
+    hit: Array,
+    even: Array | None,
+    weights: Array,
+    mass: Array | None,
+    g: Array,
+) -> Array:
+    g = reference.of_rows(np, g, mass, len(exps))
+    whole = hit if even is None else hit + even * weights.sum()
+    slope = exps * (g * whole / sums)[:, None]
     slope.reshape(-1)[np.arange(len(labels)) * exps.shape[1] + labels] -= g * hit
     if even is not None:
         slope -= (g * even)[:, None] * weights

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.exceptions import AxisError
 
+from backends._numpy import threads
+
 Array = Any
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "clip",
     "cumulative_sum",
     "expand_dims",
+    "matmul",
     "matrix_transpose",
     "max",
     "mean",
@@ -47,6 +50,7 @@ __all__ = [
 
 _SMALL = 2**12
 _ALL = slice(None)
+_matmul: Any = np.matmul
 _add: Any = np.add
 _multiply: Any = np.multiply
 _maximum: Any = np.maximum
@@ -75,6 +79,17 @@ def reshape(x: Array, shape: tuple[int, ...], /, *, copy: bool | None = None) ->
 def permute_dims(x: Array, axes: tuple[int, ...], /) -> Array:
     """The axes in another order."""
     return x.transpose(axes)
+
+
+def matmul(x1: Array, x2: Array, /) -> Array:
+    """Matrix product; a large one of two matrices is split over threads of ours, since OpenBLAS's spin on afterwards."""
+    if x1.size * x2.size <= threads.SMALL_PRODUCT:
+        return _matmul(x1, x2)
+    if x1.ndim != 2 or x2.ndim != 2 or x1.dtype != x2.dtype or x1.dtype.char not in "fd":
+        return _matmul(x1, x2)
+    out = np.empty((x1.shape[0], x2.shape[1]), x1.dtype)
+    threads.matmul(x1, x2, out)
+    return out
 
 
 def matrix_transpose(x: Array, /) -> Array:

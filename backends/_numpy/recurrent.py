@@ -11,7 +11,7 @@ What makes it fast:
   multiplied by. A step back is then a multiplication or two and one matrix product.
 - The batch is split over threads with single-threaded products, when it is large enough.
 - The gradients of the weights and of ``x`` are single products over all steps at the end.
-- Where numba is installed, ``recurrent_compiled.py`` does all of this for float32 arrays in one call each way.
+- Where numba is installed, ``recurrent_compiled.py`` takes over float32 arrays: one call each way, a layout of its own.
 
 Steps are walked in *processing order*, the reverse of time when ``reverse``. A sequence without a step at some time is
 *idle* there: its state is held and its factors are zero. Inside, the last gate block comes first, (o, i, f, g) and
@@ -34,6 +34,8 @@ from backends._numpy.narrow import gradients_in_float32, in_float32
 Array = Any
 Arrays = tuple[Any, ...]
 Optionals = tuple[Any, ...]
+
+_FLOAT32 = np.dtype(np.float32)
 
 _RUN_BYTES = 1 << 19
 """Gate values of a run of steps that are worked on together: they should stay in a core's second-level cache."""
@@ -482,16 +484,16 @@ def _gradients(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[b
 # ---------------------------------------------------------------- layers
 @cache
 def _compiled() -> Any:
-    """The loops compiled by numba, where it is installed next to a NumPy with its usual OpenBLAS; otherwise None."""
-    if threads.function_of_openblas("scipy_cblas_sgemm64_") is None:
-        return None
+    """The loops compiled by numba, where it is installed; otherwise None."""
     return compiled("recurrent")
 
 
 def _loops(state: Array, *others: Array | None) -> Any:
     """The compiled loops, where all is float32 and there is something to compute; otherwise None."""
-    known = state.size and all(a is None or a.dtype == np.float32 for a in (state, *others))
-    return _compiled() if known else None
+    for a in (state, *others):
+        if a is not None and a.dtype != _FLOAT32:
+            return None
+    return _compiled() if state.size else None
 
 
 def _forward(

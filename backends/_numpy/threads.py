@@ -136,6 +136,8 @@ if hasattr(os, "register_at_fork"):
 
 def parts(size: int, smallest: int, ahead: int = 0) -> list[slice]:
     """Cut ``range(size)`` into as many parts as there are cores, none below ``smallest``, the first longer by ``ahead``."""
+    if size < 2 * smallest:
+        return [slice(0, size)]
     count = max(1, min(cores(), size // max(1, smallest))) if _openblas() else 1
     ahead = min(ahead, size // 2)
     edges = [0, *(ahead + (size - ahead) * k // count for k in range(1, count + 1))]
@@ -169,13 +171,13 @@ WAKING = 45_000
 """Nanoseconds that a thread takes to wake. The caller uses them: were it done first, it would fall asleep and be woken too."""
 
 
-def each_part(function: Callable[[slice], Any], size: int, work: float) -> None:
+def each_part(function: Callable[[slice], Result], size: int, work: float) -> list[Result]:
     """Call ``function``, which makes no products, for parts of ``range(size)``: as many as ``work``, in ns, is worth."""
     per_ns = size / max(1, work)
-    _at_once(function, parts(size, ceil(PART * per_ns), int(WAKING * per_ns)))
+    return _at_once(function, parts(size, ceil(PART * per_ns), int(WAKING * per_ns)))
 
 
-_SMALL_PRODUCT = 1 << 18
+SMALL_PRODUCT = 1 << 18
 """Multiplications up to which OpenBLAS keeps to one thread by itself."""
 
 _PART_OF_PRODUCT = 1 << 20
@@ -185,7 +187,7 @@ _PART_OF_PRODUCT = 1 << 20
 def matmul(a: Any, b: Any, out: Any) -> None:
     """``np.matmul(a, b, out)`` for a matrix ``a (M, K)`` and ``b (K,)`` or ``(K, C)``, split by rows of ``a``."""
     work_per_row = max(1, b.size)
-    if len(a) * work_per_row <= _SMALL_PRODUCT:
+    if len(a) * work_per_row <= SMALL_PRODUCT:
         np.matmul(a, b, out)
         return
 

@@ -57,30 +57,30 @@ def propagate(
     found: dict[Any, Any] = {}
     heap: list[tuple[int, Node]] = []
 
-    def send(edge: Any, g: Any) -> None:
-        if edge not in pending:
-            pending[edge] = g
-            if type(edge) is Node:
-                heappush(heap, (-edge.seq, edge))
-        else:
-            pending[edge] = _add(pending[edge], g, edge, owned, create_graph)
-
-    for edge, g in roots:
-        if edge is not None and (useful is None or edge in useful):
-            send(edge, g)
+    arriving: Iterable[tuple[Edge, Any]] = roots
     with backward_mode(create_graph):
-        while heap:
-            _, node = heappop(heap)
+        while True:
+            for edge, g in arriving:
+                if edge is None or g is None or (useful is not None and edge not in useful):
+                    continue
+                if edge in pending:
+                    pending[edge] = _add(pending[edge], g, edge, owned, create_graph)
+                else:
+                    pending[edge] = g
+                    if type(edge) is Node:
+                        heappush(heap, (-edge.seq, edge))
+            if not heap:
+                break
+            node = heappop(heap)[1]
             g = pending.pop(node)
             if node.hooks:
                 g = _run_hooks(node.hooks, g, node.backend, create_graph)
             if wanted is not None and node in wanted:
                 found[node] = g
                 if stop_at_targets or not any(edge in useful for edge in node.inputs):  # type: ignore[operator]
+                    arriving = ()
                     continue
-            for edge, part in zip(node.inputs, _pull(node, g, create_graph)):
-                if edge is not None and part is not None and (useful is None or edge in useful):
-                    send(edge, part)
+            arriving = zip(node.inputs, _pull(node, g, create_graph))
             if not (retain_graph or create_graph):
                 node.args = node.y = None
         for leaf, g in pending.items():
@@ -100,33 +100,36 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
         )
     if node.seq < latest.seq:
         check_saved(node)
-    if type(g) is RowSparse:
-        g = g.dense()
-    xp = g.__array_namespace__() if tensors and not isinstance(g, OutputGrads) else node.backend.xp
-    if isinstance(g, OutputGrads):
+    xp = node.backend.xp
+    if type(g) is OutputGrads:
         if tensors:
             xp = next(iter(g.values())).__array_namespace__()
         g = g.filled(node, xp) if node.op.wants_zeros else g.given(node)
+    elif type(g) is RowSparse:
+        g = g.dense()
+    elif tensors:
+        xp = g.__array_namespace__()
     parts = node.op.pull(node, g, xp, tensors)
     parts = parts if type(parts) is list else list(parts)
     for i, edge in enumerate(node.inputs):
         part = parts[i]
-        if edge is not None and part is not None and not isinstance(part, _PARTIAL):
-            if type(edge) is Node:
-                shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
-            else:
-                data = edge.data  # type: ignore[union-attr]
-                shape, dtype = data.shape, edge.dtype if tensors else data.dtype
-                if part is g and not tensors:
-                    part = parts[i] = xp.asarray(g, copy=True)
-            if part.shape != shape or part.dtype != dtype:
-                parts[i] = match(xp, part, shape, dtype)
+        if edge is None or part is None or type(part) in _PARTIAL:
+            continue
+        if type(edge) is Node:
+            shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
+        else:
+            data = edge.data  # type: ignore[union-attr]
+            shape, dtype = data.shape, edge.dtype if tensors else data.dtype
+            if part is g and not tensors:
+                part = parts[i] = xp.asarray(g, copy=True)
+        if part.shape != shape or part.dtype != dtype:
+            parts[i] = match(xp, part, shape, dtype)
     return parts
 
 
 def _add(a: Any, b: Any, edge: Any, owned: set[Any], tensors: bool) -> Any:
     """The sum of two gradients of one value; from the third on added into our own buffer."""
-    if isinstance(a, _PARTIAL):
+    if type(a) in _PARTIAL:
         return a.merge(b)
     if isinstance(b, RowSparse):
         return b.merge(a)

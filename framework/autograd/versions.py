@@ -8,7 +8,7 @@ one comparison with the newest write decides.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework.autograd.graph import Node, Variable, next_seq
@@ -43,14 +43,23 @@ def note_write(backend: Backend, array: Any, *, recorded: bool = False, by_optim
     by_optimizer : bool
         A write to a leaf between steps, after which views of the leaf remain usable.
     """
-    owner = backend.owner(array)
-    key = id(owner)
+    note_writes(backend, (array,), recorded=recorded, by_optimizer=by_optimizer)
+
+
+def note_writes(backend: Backend, arrays: Iterable[Any], *, recorded: bool = False, by_optimizer: bool = False) -> None:
+    """Remember that the buffers behind several arrays change now, as :func:`note_write` does of one."""
     latest.seq = seq = next_seq()
-    known = _writes.get(key)
-    keeper = known.keeper if known is not None else _forget_with(owner, key)
-    _writes[key] = write = _Write(seq, recorded or (known is not None and known.recorded), keeper)
-    if not by_optimizer or write.recorded:
-        mixed[key] = write
+    for array in arrays:
+        owner = backend.owner(array)
+        key = id(owner)
+        known = _writes.get(key)
+        if known is None:
+            write = _Write(seq, recorded, _forget_with(owner, key))
+        else:
+            write = _Write(seq, recorded or known.recorded, known.keeper)
+        _writes[key] = write
+        if not by_optimizer or write.recorded:
+            mixed[key] = write
 
 
 def _forget_with(owner: Any, key: int) -> Any:

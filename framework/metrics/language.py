@@ -68,7 +68,7 @@ class Perplexity(Metric):
         backend = rows.backend
         checked = where(counts, target, asarray(0, device=target.device))
         backend.check_indices(checked.data, n_words, "Perplexity")
-        losses, _ = backend.cross_entropy_forward(rows.data, target.data, None, self.ignore_index, 0.0)
+        losses, _ = backend.cross_entropy_forward(rows.data, target.data, None, self.ignore_index, 0.0, "none")
         self._add(loss=sum_(wide(make_tensor(backend, losses))), count=sum_(counts.to(dtypes.int64)))
 
     def compute(self) -> Tensor:

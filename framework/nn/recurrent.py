@@ -18,11 +18,14 @@ from framework.nn.module import Module
 from framework.nn.parameter import Parameter
 from framework.ops import recurrent
 from framework.ops.affine import affine
-from framework.ops.manipulation import concat, expand_dims, permute_dims, squeeze, stack
+from framework.ops.manipulation import concat, expand_dims, squeeze, stack
 from framework.ops.recurrent import ACTIVATIONS
 from framework.tensor import Tensor
 
 States = tuple[Tensor, ...]
+
+_EXPECTED = {False: "(T, N, {0}) or (T, {0})", True: "(N, T, {0}) or (T, {0})"}
+"""Shapes of a layer's input."""
 
 # ----------------------------------------------------------------------------------------------- checks
 
@@ -45,7 +48,9 @@ def _check_input(layer: Module, x: Any, ndims: tuple[int, int], expected: str, w
     """The input as a tensor of an expected number of dimensions, with the layer's feature size and dtype."""
     x, name, features = asarray(x), type(layer).__name__, weight.shape[1]
     if x.ndim not in ndims:
-        raise ValueError(f"{name}: expected an input of shape {expected}, got {x.ndim} dimensions: {x.shape}")
+        raise ValueError(
+            f"{name}: expected an input of shape {expected.format(features)}, got {x.ndim} dimensions: {x.shape}"
+        )
     if x.shape[-1] != features:
         raise ValueError(
             f"{name}: expected input_size={features} features in the last axis, got an input of shape {x.shape}"
@@ -76,9 +81,9 @@ def _check_states(layer: Module, hx: Any, names: tuple[str, ...], shape: tuple[i
     return states
 
 
-def _check_lengths(layer: Module, lengths: Any, steps: int, x: Tensor) -> Tensor | None:
-    """The lengths as an integer tensor beside ``x`` (T, N, D); None if all sequences are full."""
-    name, batch = type(layer).__name__, x.shape[1]
+def _check_lengths(layer: Module, lengths: Any, steps: int, batch: int, x: Tensor) -> Tensor | None:
+    """The lengths as an integer tensor beside ``x``; None if all sequences are full."""
+    name = type(layer).__name__
     raw = lengths.data if isinstance(lengths, Variable) else lengths
     found = backend_of(raw)
     host = np.asarray(raw) if found is None else found.to_numpy(raw)
@@ -153,42 +158,40 @@ class _Recurrent(Module):
     def _weights(self, names: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple([getattr(self, name, None) for name in names])
 
-    def _operation(self, *arrays: Any, reverse: bool) -> tuple[Tensor, ...]:
+    def _operation(self, *arrays: Any, **options: bool) -> tuple[Tensor, ...]:
         """Outputs and final states of one direction of one layer."""
         raise NotImplementedError
 
     def _run(self, input: Any, hx: Any, lengths: Any) -> tuple[Tensor, States]:
         """Outputs of the last layer and the final states, all shaped as the caller's input is."""
         weight = self.weight_ih_l0
-        expected = "(N, T, {0}) or (T, {0})" if self.batch_first else "(T, N, {0}) or (T, {0})"
-        x = _check_input(self, input, (2, 3), expected.format(self.input_size), weight)
+        x = _check_input(self, input, (2, 3), _EXPECTED[self.batch_first], weight)
         batched = x.ndim == 3
-        x = self._swap(x) if batched else expand_dims(x, axis=1)
-        starts = self._starts(hx, x, batched, weight)
+        if not batched:
+            x = expand_dims(x, axis=1)
+        batch_first = self.batch_first and batched
+        batch, steps = x.shape[:2] if batch_first else x.shape[1::-1]
+        starts = self._starts(hx, x, batch, batched, weight)
         if lengths is not None:
             if not batched:
                 raise ValueError(
                     f"{type(self).__name__}: lengths need a batch, got one sequence of shape {x[:, 0].shape}"
                 )
-            lengths = _check_lengths(self, lengths, x.shape[0], x)
-        y, finals = self._layers(x, starts, lengths)
+            lengths = _check_lengths(self, lengths, steps, batch, x)
+        y, finals = self._layers(x, starts, lengths, batch_first)
         final = tuple([_together(parts, batched) for parts in zip(*finals)])
-        return self._swap(y) if batched else squeeze(y, 1), final
+        return y if batched else squeeze(y, 1), final
 
-    def _swap(self, x: Tensor) -> Tensor:
-        """Between the caller's order of axes and time first, either way."""
-        return permute_dims(x, (1, 0, 2)) if self.batch_first else x
-
-    def _starts(self, hx: Any, x: Tensor, batched: bool, weight: Tensor) -> list[States]:
+    def _starts(self, hx: Any, x: Tensor, batch: int, batched: bool, weight: Tensor) -> list[States]:
         """The initial states (N, H) of each layer and direction."""
-        count, batch, width = self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size
+        count, width = self.num_layers * (1 + self.bidirectional), self.hidden_size
         if hx is None:
             return [(zeros((batch, width), dtype=x.dtype, device=x.device),) * len(self.state_names)] * count
         shape = (count, batch, width) if batched else (count, width)
         states = _check_states(self, hx, self.state_names, shape, weight)
         return [tuple([s[k, ...] if batched else s[k : k + 1, ...] for s in states]) for k in range(count)]
 
-    def _layers(self, x: Tensor, starts: list[States], lengths: Any) -> tuple[Tensor, list[States]]:
+    def _layers(self, x: Tensor, starts: list[States], lengths: Any, batch_first: bool) -> tuple[Tensor, list[States]]:
         """Outputs (T, N, directions * H) of the last layer; final states (N, H) of each layer and direction."""
         finals: list[States] = []
         for layer, directions in enumerate(self._names):
@@ -197,7 +200,8 @@ class _Recurrent(Module):
             outputs = []
             for reverse, names in enumerate(directions):
                 start = starts[len(finals)]
-                y, *final = self._operation(x, *start, *self._weights(names), lengths, reverse=bool(reverse))
+                arrays = x, *start, *self._weights(names), lengths
+                y, *final = self._operation(*arrays, reverse=bool(reverse), batch_first=batch_first)
                 outputs.append(y)
                 finals.append(tuple(final))
             x = concat(outputs, axis=2) if self.bidirectional else outputs[0]
@@ -293,8 +297,8 @@ class RNN(_Recurrent):
         )
         self.nonlinearity = _check_nonlinearity(nonlinearity)
 
-    def _operation(self, *arrays: Any, reverse: bool) -> tuple[Tensor, ...]:
-        return recurrent.rnn(*arrays, nonlinearity=self.nonlinearity, reverse=reverse)  # type: ignore[no-any-return]
+    def _operation(self, *arrays: Any, **options: bool) -> tuple[Tensor, ...]:
+        return recurrent.rnn(*arrays, nonlinearity=self.nonlinearity, **options)  # type: ignore[no-any-return]
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Run over sequences.
@@ -381,8 +385,8 @@ class LSTM(_Recurrent):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype
         )
 
-    def _operation(self, *arrays: Any, reverse: bool) -> tuple[Tensor, ...]:
-        return recurrent.lstm(*arrays, reverse=reverse)  # type: ignore[no-any-return]
+    def _operation(self, *arrays: Any, **options: bool) -> tuple[Tensor, ...]:
+        return recurrent.lstm(*arrays, **options)  # type: ignore[no-any-return]
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run over sequences, as :meth:`RNN.forward` does.
@@ -440,8 +444,8 @@ class GRU(_Recurrent):
 
     gates = 3
 
-    def _operation(self, *arrays: Any, reverse: bool) -> tuple[Tensor, ...]:
-        return recurrent.gru(*arrays, reverse=reverse)  # type: ignore[no-any-return]
+    def _operation(self, *arrays: Any, **options: bool) -> tuple[Tensor, ...]:
+        return recurrent.gru(*arrays, **options)  # type: ignore[no-any-return]
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Run over sequences; arguments, results and errors are those of :meth:`RNN.forward`."""

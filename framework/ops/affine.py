@@ -16,7 +16,12 @@ Array = Any
 def affine(xp: Any, x: Array, weight: Array, bias: Array | None, /) -> Array:
     """``x @ weight.T + bias``, for x (..., D), weight (H, D) and bias (H,) or None."""
     product = _rows_times(xp, x, weight.T)
-    return product if bias is None else product + bias
+    if bias is None:
+        return product
+    if product.dtype != bias.dtype:
+        return product + bias
+    product += bias
+    return product
 
 
 def _rows_times(xp: Any, x: Array, matrix: Array) -> Array:
@@ -28,10 +33,14 @@ def _rows_times(xp: Any, x: Array, matrix: Array) -> Array:
 
 
 def _weight_rule(xp: Any, g: Array, x: Array) -> Array:
-    if g.ndim == 2:
-        return xp.matmul(g.T, x)
-    batch = tuple(range(g.ndim - 1))
-    return xp.tensordot(g, x, axes=(batch, batch))
+    if g.ndim != 2:
+        rows = prod(g.shape[:-1])
+        g, x = xp.reshape(g, (rows, g.shape[-1])), xp.reshape(x, (rows, x.shape[-1]))
+    return xp.matmul(g.T, x)
 
 
-affine.defvjp(lambda xp, g, weight: _rows_times(xp, g, weight), _weight_rule, lambda xp, g: g)
+def _bias_rule(xp: Any, g: Array) -> Array:
+    return xp.sum(g, axis=0) if g.ndim == 2 else g
+
+
+affine.defvjp(lambda xp, g, weight: _rows_times(xp, g, weight), _weight_rule, _bias_rule)

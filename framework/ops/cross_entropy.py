@@ -9,7 +9,7 @@ from framework.autograd.fused import fused
 from framework.autograd.precision import precision
 from framework.ops.elementwise import where
 from framework.ops.indexing import take, take_along_axis
-from framework.ops.manipulation import expand_dims, squeeze
+from framework.ops.manipulation import expand_dims, reshape, squeeze
 from framework.ops.reduction import sum
 from framework.ops.softmax import log_softmax
 
@@ -17,37 +17,21 @@ Array = Any
 
 
 def _forward(
-    backend: Any, logits: Array, target: Array, weight: Array | None, *, keep: bool, reduction: str, **options: Any
+    backend: Any,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    *,
+    keep: bool,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
 ) -> tuple[Array, Any]:
-    xp = backend.xp
-    losses, saved = backend.cross_entropy_forward(logits, target, weight, **options)
-    if reduction == "none":
-        return losses, (*saved, None)
-    total = xp.sum(losses)
-    if reduction == "sum":
-        return total, (*saved, None)
-    mass = _mass(xp, target, weight, options["ignore_index"], losses.dtype)
-    nothing = mass == 0
-    # The mean over nothing is nan; its gradient is 0, as PyTorch's.
-    mass = xp.where(nothing, xp.ones_like(mass), mass)
-    return xp.where(nothing, xp.full_like(mass, math.nan), total / mass), (*saved, mass)
-
-
-def _mass(xp: Any, target: Array, weight: Array | None, ignore_index: int, dtype: Any) -> Array:
-    """What a mean divides by: the weights of the classes that count."""
-    valid = xp.astype(target != ignore_index, dtype)
-    if weight is not None:
-        labels = xp.where(target != ignore_index, target, xp.zeros_like(target))
-        valid = valid * xp.take(weight, labels, axis=0)
-    return xp.sum(valid)
+    return backend.cross_entropy_forward(logits, target, weight, ignore_index, label_smoothing, reduction)  # type: ignore[no-any-return]
 
 
 def _backward(backend: Any, saved: Any, g: Array, needs: tuple[bool, ...], **_: Any) -> tuple[Array, None, None]:
-    xp = backend.xp
-    *saved, mass = saved
-    g = g if mass is None else g / mass
-    rows = saved[0].shape[0]
-    return backend.cross_entropy_backward(tuple(saved), xp.broadcast_to(xp.asarray(g), (rows,))), None, None
+    return backend.cross_entropy_backward(saved, g), None, None
 
 
 def picked(log_p: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float = 0.0) -> tuple[Any, Any]:
@@ -84,12 +68,12 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Any:
-    """Minus the log of the softmax of ``logits`` (N, C) at the classes ``target`` (N,), reduced.
+    """Minus the log of the softmax of ``logits`` (N, C) at the classes ``target``, N of any shape, reduced.
 
     See :func:`framework.nn.functional.cross_entropy`. ``weight`` (C,) and ``target`` have no gradient.
     """
     log_p = log_softmax(logits, axis=1)
-    return reduced(*picked(log_p, target, weight, ignore_index, label_smoothing), reduction)
+    return reduced(*picked(log_p, reshape(target, (-1,)), weight, ignore_index, label_smoothing), reduction)
 
 
 cross_entropy = precision("float32")(fused(forward=_forward, backward=_backward, composite=cross_entropy))

@@ -5,8 +5,9 @@ operations: a *step*, which a cell is too, walked through time by :func:`_scan`.
 ``a = x @ w_ih.T + b_ih`` and ``b = h @ w_hh.T + b_hh`` and the old state, and gives the new state, whose first part is
 the output.
 
-Shapes: input x (T, N, D); states (N, H); weights w_ih (G * H, D) and w_hh (G * H, H); biases (G * H,) or None, with G
-the number of gates; lengths (N,) integers or None, the number of valid steps of each sequence.
+Shapes: input x (T, N, D), or (N, T, D) if ``batch_first``, and outputs likewise; states (N, H); weights w_ih (G * H, D) and
+w_hh (G * H, H); biases (G * H,) or None, with G the number of gates; lengths (N,) integers or None, the number of valid steps
+of each sequence.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from framework.autograd.fused import Fused, fused
 from framework.autograd.precision import precision
 from framework.ops.affine import affine
 from framework.ops.elementwise import relu, sigmoid, tanh, where
-from framework.ops.manipulation import expand_dims, stack
+from framework.ops.manipulation import expand_dims, permute_dims, stack
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -31,8 +32,11 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sig
 # ------------------------------------------------------------------------------------------------- time
 
 
-def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reverse: bool) -> Arrays:
+def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reverse: bool, batch_first: bool) -> Arrays:
     """Outputs (T, N, H) and the final state; a sequence holds its state, and gives zeros, where it has no step."""
+    if batch_first:
+        y, *final = _scan(step, permute_dims(x, (1, 0, 2)), state, weights, lengths, reverse, False)
+        return permute_dims(y, (1, 0, 2)), *final
     w_ih, w_hh, b_ih, b_hh = weights
     outputs: list[Any] = [None] * x.shape[0]
     start = state[0]
@@ -50,15 +54,37 @@ def _choose(valid: Any, new: Any, old: Any) -> Any:
 
 def _layer(name: str, composite: Callable[..., Arrays]) -> Fused:
     """The backend's kernels of that name with their composite; the last array, ``lengths``, has no gradient."""
+    there, back = f"{name}_forward", f"{name}_backward"
 
-    def forward(backend: Any, *arrays: Array, keep: bool, **options: Any) -> tuple[Arrays, Arrays]:
-        *results, saved = getattr(backend, f"{name}_forward")(*arrays, keep=keep, **options)
-        return tuple(results), saved
+    def forward(
+        backend: Any, x: Array, *others: Array, keep: bool, batch_first: bool = False, **options: Any
+    ) -> tuple[Arrays, Arrays]:
+        swap = _swap if batch_first else _stay
+        y, *states, saved = getattr(backend, there)(swap(backend, x), *others, keep=keep, **options)
+        return (swap(backend, y), *states), saved
 
-    def backward(backend: Any, saved: Arrays, grads: Arrays, needs: tuple[bool, ...], **options: Any) -> Arrays:
-        return (*getattr(backend, f"{name}_backward")(saved, *grads, needs[:-1]), None)
+    def backward(
+        backend: Any,
+        saved: Arrays,
+        grads: Arrays,
+        needs: tuple[bool, ...],
+        batch_first: bool = False,
+        **options: Any,
+    ) -> Arrays:
+        swap = _swap if batch_first else _stay
+        gy, *g_states = grads
+        gx, *others = getattr(backend, back)(saved, swap(backend, gy), *g_states, needs[:-1])
+        return (swap(backend, gx), *others, None)
 
     return precision("low")(fused(forward=forward, backward=backward, composite=composite))
+
+
+def _swap(backend: Any, x: Array | None) -> Array | None:
+    return None if x is None else backend.xp.permute_dims(x, (1, 0, 2))
+
+
+def _stay(backend: Any, x: Array | None) -> Array | None:
+    return x
 
 
 # -------------------------------------------------------------------------------------------------- rnn
@@ -81,10 +107,11 @@ def _rnn(
     *,
     nonlinearity: str,
     reverse: bool,
+    batch_first: bool = False,
 ) -> Arrays:
     """Elman network over a sequence: outputs (T, N, H) and the final h (N, H)."""
     step = partial(rnn_step, nonlinearity=nonlinearity)
-    return _scan(step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
+    return _scan(step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
 
 
 rnn = _layer("rnn", _rnn)
@@ -122,9 +149,10 @@ def _lstm(
     /,
     *,
     reverse: bool,
+    batch_first: bool = False,
 ) -> Arrays:
     """Long short-term memory over a sequence: outputs (T, N, H), the final h (N, H) and the final c (N, H)."""
-    return _scan(lstm_step, x, (h0, c0), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
+    return _scan(lstm_step, x, (h0, c0), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
 
 
 lstm = _layer("lstm", _lstm)
@@ -147,9 +175,21 @@ def gru_step(a: Any, b: Any, state: Arrays) -> Arrays:
     return (n + z * (state[0] - n),)
 
 
-def _gru(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, lengths: Any, /, *, reverse: bool) -> Arrays:
+def _gru(
+    x: Any,
+    h0: Any,
+    w_ih: Any,
+    w_hh: Any,
+    b_ih: Any,
+    b_hh: Any,
+    lengths: Any,
+    /,
+    *,
+    reverse: bool,
+    batch_first: bool = False,
+) -> Arrays:
     """Gated recurrent unit over a sequence: outputs (T, N, H) and the final h (N, H)."""
-    return _scan(gru_step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
+    return _scan(gru_step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
 
 
 gru = _layer("gru", _gru)

@@ -8,7 +8,7 @@ from typing import Any
 from backends import TableStep
 from framework.autograd.graph import make_tensor
 from framework.autograd.rows import RowSparse
-from framework.autograd.versions import note_write
+from framework.autograd.versions import note_writes
 from framework.optim.optimizer import Group, Optimizer
 from framework.optim.owed import Matrix, RowDebt
 
@@ -87,35 +87,42 @@ class SGD(Optimizer):
     def _update(self, group: Group, params: list[Any]) -> None:
         for backend in {p.backend for p in params}:
             dense: list[Any] = []
-            tables: list[Any] = []
+            grads: list[Array] = []
+            steps: list[TableStep] = []
             for p in params:
                 if p.backend is backend:
-                    (tables if self._steps_rows(group, p) else dense).append(p)
-            self._update_on(backend, group, dense, tables)
+                    g = p._grad
+                    if type(g) is not RowSparse:
+                        dense.append(p)
+                        grads.append(g.data)
+                    elif self._steps_rows(group, p, g):
+                        steps.append(self._row_step(group, p, g))
+                    else:
+                        dense.append(p)
+                        grads.append(p.grad.data)
+            self._update_on(backend, group, dense, grads, steps)
 
-    def _steps_rows(self, group: Group, p: Any) -> bool:
+    def _steps_rows(self, group: Group, p: Any, g: RowSparse) -> bool:
         """Whether to step only the rows that have a gradient."""
-        if type(p._grad) is not RowSparse:
-            return False
         if not (group["momentum"] or group["weight_decay"]):
             return True
         # What other rows are owed would be another matter each time a captured step is repeated.
-        return p._grad.saves_work and not p.backend.capturing()
+        return g.saves_work and not p.backend.capturing()
 
-    def _update_on(self, backend: Any, group: Group, params: list[Any], tables: list[Any]) -> None:
+    def _update_on(
+        self, backend: Any, group: Group, params: list[Any], grads: list[Array], steps: list[TableStep]
+    ) -> None:
         momentum = group["momentum"]
         known = self.state if momentum else {}
         buffers = [known[p]["momentum_buffer"].data if p in known else None for p in params]
-        data, grads = [p.data for p in params], [p.grad.data for p in params]
-        steps = [self._row_step(group, p, p._grad) for p in tables]
+        data = [p.data for p in params]
         options = {name: group[name] for name in self.defaults}
         buffers = backend.sgd_step(data, grads, buffers, steps, **options)
-        for p, array, buffer in zip(params, data, buffers):
-            note_write(backend, array, by_optimizer=True)
-            if momentum and p not in self.state:
-                self.state[p] = {"momentum_buffer": make_tensor(backend, buffer)}
-        for step in steps:
-            note_write(backend, step.table, by_optimizer=True)
+        note_writes(backend, [*data, *[step.table for step in steps]], by_optimizer=True)
+        if momentum:
+            for p, buffer in zip(params, buffers):
+                if p not in self.state:
+                    self.state[p] = {"momentum_buffer": make_tensor(backend, buffer)}
 
     def _row_step(self, group: Group, p: Any, g: RowSparse) -> TableStep:
         """A step on the rows that have a gradient; the others will owe it."""

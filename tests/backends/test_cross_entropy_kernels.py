@@ -52,7 +52,7 @@ def torch_losses_and_gradient(logits, target, weight, ignore_index, smoothing, g
 
 
 def losses_and_gradient(kernels, *args, g):
-    losses, saved = kernels.cross_entropy_forward(*args)
+    losses, saved = kernels.cross_entropy_forward(*args, "none")
     return losses, kernels.cross_entropy_backward(saved, g)
 
 
@@ -101,14 +101,14 @@ def test_masked_classes_have_no_gradient(kernels):
 def test_targets_of_any_integer_type(kernels, kind):
     logits, target, weight = case((6, 4), weighted=True)
     target = np.where(target == IGNORE, 3, target)
-    expected, _ = kernels.cross_entropy_forward(logits, target, weight, 3, 0.1)
-    found, _ = kernels.cross_entropy_forward(logits, target.astype(kind), weight, 3, 0.1)
+    expected, _ = kernels.cross_entropy_forward(logits, target, weight, 3, 0.1, "none")
+    found, _ = kernels.cross_entropy_forward(logits, target.astype(kind), weight, 3, 0.1, "none")
     np.testing.assert_array_equal(found, expected)
 
 
 def test_backward_can_be_walked_twice(kernels):
     logits, target, weight = case((30, 9), weighted=True)
-    _, saved = kernels.cross_entropy_forward(logits, target, weight, IGNORE, 0.1)
+    _, saved = kernels.cross_entropy_forward(logits, target, weight, IGNORE, 0.1, "none")
     g = np.linspace(-1, 1, 30)
     first = kernels.cross_entropy_backward(saved, g)
     np.testing.assert_array_equal(kernels.cross_entropy_backward(saved, g), first)
@@ -122,6 +122,37 @@ def test_arrays_of_any_layout(kernels):
     found = losses_and_gradient(kernels, *strided, IGNORE, 0.1, g=np.repeat(g, 2)[::2])
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize(("weighted", "smoothing"), [(False, 0.0), (True, 0.3)])
+def test_reduced_as_pytorch(kernels, dtype, reduction, weighted, smoothing):
+    torch = pytest.importorskip("torch")
+    tolerance = 1e-12 if dtype is np.float64 else 2e-6
+    logits, target, weight = case((30, 90), weighted=weighted, dtype=dtype)
+    for labels in (target, np.full(30, IGNORE)):
+        leaf, w = torch.tensor(logits, requires_grad=True), None if weight is None else torch.tensor(weight)
+        expected = torch.nn.functional.cross_entropy(
+            leaf, torch.tensor(labels), w, ignore_index=IGNORE, reduction=reduction, label_smoothing=smoothing
+        )
+        (3 * expected).backward()
+        loss, saved = kernels.cross_entropy_forward(logits, labels, weight, IGNORE, smoothing, reduction)
+        assert (loss.shape, loss.dtype) == ((), dtype)
+        np.testing.assert_allclose(loss, expected.detach().numpy(), rtol=tolerance)
+        gradient = kernels.cross_entropy_backward(saved, np.asarray(3, dtype))
+        assert gradient.dtype == dtype
+        np.testing.assert_allclose(gradient, leaf.grad.numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("wrong", [90, -1, 2**40])
+def test_what_is_no_class_is_refused(kernels, dtype, wrong):
+    logits, target, _ = case((30, 90), dtype=dtype)
+    target[7] = wrong
+    for labels, place in ((target, "7"), (target.reshape(3, 10), r"\(0, 7\)")):
+        with pytest.raises(IndexError, match=rf"cross_entropy: .*{wrong}.*{place}.*\[0, 90\)"):
+            kernels.cross_entropy_forward(logits, labels, None, IGNORE, 0.0, "mean")
 
 
 @given(

@@ -306,6 +306,23 @@ def test_results_own_their_memory(kind, shape, module):
         assert not any(np.shares_memory(r, other) for other in [*results[k + 1 :], *case.inputs, *case.g_state])
 
 
+@pytest.mark.usefixtures("compiled_bodies")
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", GATES)
+def test_sequences_one_after_another_stay_so(kind, reverse):
+    case = Case(kind, (4, 3, 2, 5), lengths=True)
+    expected = everything(fast, case, reverse=reverse)
+    y, *_, saved = case.forward(fast, reverse=reverse, convert=batch_first)
+    gx, *_ = case.backward(fast, saved, convert=batch_first)
+    assert all(a.transpose(1, 0, 2).flags.c_contiguous for a in (y, gx))
+    assert_all_close([y, gx], [expected[0], expected[-7 if kind == "lstm" else -6]], 2e-6)
+
+
+def batch_first(a):
+    """The same values, with sequences one after another in memory."""
+    return np.array(a.transpose(1, 0, 2), order="C").transpose(1, 0, 2) if a.ndim == 3 else a
+
+
 @pytest.mark.parametrize("kind", GATES)
 def test_backward_does_not_need_the_outputs(kind, module):
     case = Case(kind, (4, 3, 2, 5))

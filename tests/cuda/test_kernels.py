@@ -286,8 +286,8 @@ def test_cross_entropy(gpu, dtype, shape, smoothing, weighted):
     target = rng(1).integers(0, shape[1], shape[0])
     target[::3] = -100
     weight = rng(2).random(shape[1]).astype(dtype) if weighted else None
-    losses, saved = gpu.cross_entropy_forward(logits, target, weight, -100, smoothing)
-    expected, kept = cross_entropy.cross_entropy_forward(REFERENCE, logits, target, weight, -100, smoothing)
+    losses, saved = gpu.cross_entropy_forward(logits, target, weight, -100, smoothing, "none")
+    expected, kept = cross_entropy.cross_entropy_forward(REFERENCE, logits, target, weight, -100, smoothing, "none")
     same(losses, expected, dtype)
     g = rng(3).standard_normal(shape[0]).astype(dtype)
     for _ in range(2):
@@ -301,7 +301,7 @@ def test_cross_entropy_of_large_and_impossible_logits(gpu, smoothing):
     weight = np.array([1, 0.5, 2], np.float32)
     for w in (None, weight, np.array([0, 1, 1], np.float32)):
         for target in ([0, 1, 2], [1, 2, 0]):
-            arguments = (logits, np.array(target), w, -1, smoothing)
+            arguments = (logits, np.array(target), w, -1, smoothing, "none")
             losses, saved = gpu.cross_entropy_forward(*arguments)
             expected, kept = cross_entropy.cross_entropy_forward(REFERENCE, *arguments)
             same(losses, expected, "float32")

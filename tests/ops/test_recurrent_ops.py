@@ -35,8 +35,8 @@ def draw_inputs(kind, shape, *, bias=True, seed=0):
     return [rng.standard_normal(s) for s in shapes]
 
 
-def run(op, inputs, lengths, *, reverse=False, nonlinearity=None):
-    options = {"reverse": reverse} | ({"nonlinearity": nonlinearity} if nonlinearity else {})
+def run(op, inputs, lengths, *, reverse=False, nonlinearity=None, **options):
+    options |= {"reverse": reverse} | ({"nonlinearity": nonlinearity} if nonlinearity else {})
     missing = [None] * (2 if len(inputs) in (4, 5) and inputs[-1].ndim == 2 else 0)
     return op(*inputs, *missing, lengths, **options)
 
@@ -77,6 +77,22 @@ def test_kernel_equals_composite(arrays, kind, nonlinearity, shape, ragged, reve
     options = {"reverse": reverse, "nonlinearity": nonlinearity}
     found, expected = run(op, inputs, lengths, **options), run(op.composite, inputs, lengths, **options)
     assert_same(found, expected)
+    assert_same(gradients(found, inputs), gradients(expected, inputs))
+
+
+@pytest.mark.parametrize("body", ["kernel", "composite"])
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_sequences_may_come_first(arrays, kind, nonlinearity, body):
+    op = getattr(recurrent, kind)
+    inputs = [arrays.make(a, requires_grad=True) for a in draw_inputs(kind, (3, 2, 4, 5))]
+    lengths, options = arrays.make(np.array([3, 1])), {"reverse": True, "nonlinearity": nonlinearity}
+    y, *finals = expected = run(op, inputs, lengths, **options)
+    turned = fw.permute_dims(inputs[0], (1, 0, 2))
+    y_turned, *finals_too = run(
+        op if body == "kernel" else op.composite, [turned, *inputs[1:]], lengths, batch_first=True, **options
+    )
+    found = fw.permute_dims(y_turned, (1, 0, 2)), *finals_too
+    assert_same(found, [y, *finals])
     assert_same(gradients(found, inputs), gradients(expected, inputs))
 
 

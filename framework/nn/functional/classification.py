@@ -74,9 +74,13 @@ def cross_entropy(
     weight = _class_weight(name, weight, input)
     if target.dtype.kind in FLOATING and target.shape == input.shape:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    rows, labels = _rows(name, input, target, ignore_index)
     losses = cross_entropy_rows(
-        rows, labels, weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
+        _rows(name, input, target),
+        target,
+        weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
     )
     return reshape(losses, target.shape) if reduction == "none" and target.ndim != 1 else losses
 
@@ -110,8 +114,9 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     check_floating(name, "input", input)
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
-    rows, labels = _rows(name, input, target, ignore_index)
-    losses = reduced(*picked(rows, labels, weight, ignore_index), reduction)
+    rows = _rows(name, input, target)
+    _check_classes(name, target, rows.shape[1], ignore_index)
+    losses = reduced(*picked(rows, reshape(target, (-1,)), weight, ignore_index), reduction)
     return reshape(losses, target.shape) if reduction == "none" else losses
 
 
@@ -146,31 +151,30 @@ def _class_weight(name: str, weight: Any, input: Any) -> Any:
     return weight.to(dtype=input.dtype)
 
 
-def _rows(name: str, input: Any, target: Any, ignore_index: int) -> tuple[Any, Any]:
-    """Input as (N, C) and target as (N,), checked."""
-    axis = _class_axis(input)
-    classes, expected = input.shape[axis], input.shape[:axis] + input.shape[axis + 1 :]
+def _rows(name: str, input: Any, target: Any) -> Any:
+    """Input as (N, C) for the N labels of target, whose dtype, shape and place are checked."""
+    axis, shape = _class_axis(input), input.shape
+    classes, expected = shape[axis], shape[:axis] + shape[axis + 1 :]
     if target.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: target must hold class indices of an integer dtype and shape {expected}, got {target.dtype} of "
             f"shape {target.shape}; cast with .to('int64')"
         )
     if target.shape != expected:
-        raise ValueError(f"{name}: input of shape {input.shape} needs a target of shape {expected}, got {target.shape}")
+        raise ValueError(f"{name}: input of shape {shape} needs a target of shape {expected}, got {target.shape}")
     if target.backend is not input.backend:
         raise RuntimeError(
             f"{name}: input is on {input.device!r} but target on {target.device!r}; move one with .to({input.device!r})"
         )
-    _check_classes(name, target, classes, ignore_index)
-    if input.ndim == 2:
-        return input, target
-    rows = input if input.ndim == 1 else moveaxis(input, 1, -1)
-    return reshape(rows, (target.size, classes)), reshape(target, (target.size,))
+    if classes == 0 and target.size:
+        raise ValueError(f"{name}: input has no classes")
+    if len(shape) == 2:
+        return input
+    rows = input if len(shape) == 1 else moveaxis(input, 1, -1)
+    return reshape(rows, (target.size, classes))
 
 
 def _check_classes(name: str, target: Any, classes: int, ignore_index: int) -> None:
-    if target.size and classes == 0:
-        raise ValueError(f"{name}: input has no classes")
     labels, xp = target.data, target.backend.xp
     if not 0 <= ignore_index < classes:
         labels = xp.where(labels == ignore_index, xp.zeros_like(labels), labels)
