@@ -187,7 +187,7 @@ _PART_OF_PRODUCT = 1 << 20
 def matmul(a: Any, b: Any, out: Any) -> None:
     """``np.matmul(a, b, out)`` for a matrix ``a (M, K)`` and ``b (K,)`` or ``(K, C)``, split by rows of ``a``."""
     work_per_row = max(1, b.size)
-    if len(a) * work_per_row <= SMALL_PRODUCT:
+    if len(a) * work_per_row <= SMALL_PRODUCT or len(a) < cores():
         np.matmul(a, b, out)
         return
 
