@@ -93,6 +93,42 @@ def _write_out(op: Any) -> None:
     _written.add(op)
 
 
+def pull_of(op: Any) -> Any:
+    """``op.pull`` written out for its rules: for raw real arrays and a single result; the class does the rest."""
+    rules = [rule and rule[1] for rule in op.rules]
+    pull = FunctionType(_pull_code(tuple(rules), op.holomorphic).replace(), {"op": op, "general": type(op).pull})
+    pull.__globals__.update({f"rule{i}": rule[0] for i, rule in enumerate(op.rules) if rule})
+    return pull
+
+
+@cache
+def _pull_code(rules: tuple[tuple[int | str, ...] | None, ...], holomorphic: bool) -> CodeType:
+    def value(i: int, source: int | str) -> str:
+        if isinstance(source, int):
+            return "y" if source < 0 else f"args[{source}]"
+        return f"op.context(node, {i}, {source!r})"
+
+    def part(i: int, rule: tuple[int | str, ...] | None) -> str:
+        if rule is None:
+            return "None"
+        asked = "".join([f", {value(i, source)}" for source in rule])
+        return f"rule{i}(xp, g{asked}) if inputs[{i}] is not None else None"
+
+    parts = [part(i, rule) for i, rule in enumerate(rules)]
+    other = " or node.dtype in node.backend.complex_dtypes" if holomorphic else ""
+    return _compiled(f"""def pull(node, g, xp, tensors):
+    if tensors{other}:
+        return general(op, node, g, xp, tensors)
+    args, y, inputs = node.args, node.y, node.inputs
+    return [{", ".join(parts)}]""")
+
+
+def _compiled(source: str) -> CodeType:
+    """The code of the one function in ``source``, which to those who look at a stack is among the framework's."""
+    module = compile(source, str(Path(__file__).with_name("<call>")), "exec")
+    return next(code for code in module.co_consts if isinstance(code, CodeType))
+
+
 _TARGET = ("_first_name", "_second_name")
 """What the code has for the names of the function in the namespace that is called, so that it is compiled once for all."""
 
@@ -103,9 +139,7 @@ def _target(call: _Call, code: CodeType) -> tuple[str, ...]:
     if not 0 < len(path) <= len(_TARGET):
         return ()
     given = ", ".join(call.names) + call.passed()
-    scope: dict[str, Any] = {}
-    exec(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})", scope)
-    same = scope["same"].__code__
+    same = _compiled(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})")
     return path if (same.co_code, same.co_consts[1:]) == (code.co_code, code.co_consts[1:]) else ()
 
 
@@ -149,9 +183,7 @@ def _code(call: _Call, target: int, written: bool, casts: bool) -> CodeType:
     """The code of such a call. Its own names begin with an underscore, those of arguments never do."""
     general = f"return _op({', '.join(call.names)}{call.passed()})"
     body = _body(call, target, general, casts) if written and call.short() else f"\n    {general}"
-    scope: dict[str, Any] = {}
-    exec(compile(f"def call({call.parameters()}):{body}", str(Path(__file__).with_name("<call>")), "exec"), scope)
-    return scope["call"].__code__  # type: ignore[no-any-return]
+    return _compiled(f"def call({call.parameters()}):{body}")
 
 
 def _body(call: _Call, target: int, general: str, casts: bool) -> str:

@@ -166,25 +166,18 @@ def _leading_to(wanted: set[Any], roots: list[Edge]) -> set[Any]:
 
 
 def accumulate(leaf: Variable, g: Any) -> None:
-    """Add a gradient to ``leaf.grad``."""
-    before = leaf._grad
+    """Add a gradient to ``leaf.grad``, which shares its memory with nothing, so that a user may change it in place."""
+    before, backend = leaf._grad, leaf.backend
     if before is None:
-        g = _own(leaf, g)
+        if type(g) is backend.array_type:
+            g = g if backend.owner(g) is g else backend.xp.asarray(g, copy=True)
+        elif isinstance(g, Variable):
+            g = g.__array_namespace__().positive(g)  # type: ignore[attr-defined]
     elif type(before) is RowSparse or type(g) is RowSparse:
         a, b = (x.data if isinstance(x, Variable) else x for x in (before, g))
         g = a.merge(b) if type(a) is RowSparse else b.merge(a)
     else:
         g = before + g if isinstance(g, Variable) else before.data + g
-    if type(g) is leaf.backend.array_type:
-        g = make_tensor(leaf.backend, g)
-    elif type(g) is not RowSparse and not isinstance(g, Variable):
-        g = make_tensor(leaf.backend, leaf.backend.wrap(g))
+    if type(g) is not RowSparse and not isinstance(g, Variable):
+        g = make_tensor(backend, g if type(g) is backend.array_type else backend.wrap(g))
     leaf._grad = g
-
-
-def _own(leaf: Variable, g: Any) -> Any:
-    """A gradient that shares its memory with nothing, so that a user may change ``leaf.grad`` in place."""
-    backend = leaf.backend
-    if type(g) is backend.array_type:
-        return g if backend.owner(g) is g else backend.xp.asarray(g, copy=True)
-    return g.__array_namespace__().positive(g) if isinstance(g, Variable) else g  # type: ignore[attr-defined]

@@ -35,7 +35,7 @@ from typing import Any, overload
 import numpy as np
 
 from backends import Backend, backend_of
-from framework.autograd.calls import function_of, rewrite_call
+from framework.autograd.calls import function_of, pull_of, rewrite_call
 from framework.autograd.graph import Edge, Node, Variable, edges, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.versions import check_views, mixed
@@ -179,7 +179,7 @@ class Primitive(Op):
             self.constants = _SCALARS
         self._defaults: dict[str, Any] = fun.__kwdefaults__ or {}
         self.joins = self.names == ("arrays",)
-        self._rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
+        self.rules: tuple[tuple[Rule, tuple[int | str, ...]] | None, ...] = ()
         self.wanted = 0
         self.keeps_shapes = False
         self._plans: dict[int, tuple[int, bool]] = {}
@@ -187,10 +187,11 @@ class Primitive(Op):
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (an operation on a list of arrays has one for all)."""
-        self._rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
-        self.keeps_shapes = any("shapes" in rule[1] for rule in self._rules if rule)
+        self.rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
+        self.keeps_shapes = any("shapes" in rule[1] for rule in self.rules if rule)
         self.wanted = -1 if self.joins else sum(1 << i for i, rule in enumerate(rules) if rule)
         self._plans.clear()
+        self.__dict__.pop("pull", None)
         rewrite_call(self)
 
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
@@ -255,7 +256,7 @@ class Primitive(Op):
 
     def plan(self, needs: int) -> tuple[int, bool]:
         """Which arguments the rules of the wanted gradients ask for, as bits; and whether for the output."""
-        rules = self._rules if self.joins else [rule for i, rule in enumerate(self._rules) if needs >> i & 1]
+        rules = self.rules if self.joins else [rule for i, rule in enumerate(self.rules) if needs >> i & 1]
         asked = {source for rule in rules if rule for source in rule[1]}
         keep = -1 if "args" in asked else sum(1 << i for i in range(len(self.names)) if i in asked)
         self._plans[needs] = plan = keep, -1 in asked
@@ -263,6 +264,8 @@ class Primitive(Op):
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""
+        if not tensors and not self.joins and type(g) is not tuple:
+            self.pull = pull_of(self)  # type: ignore[method-assign]
         args, y = node.args, node.y
         if tensors:
             if args and not self.keeps_shapes:
@@ -276,18 +279,18 @@ class Primitive(Op):
             if edge is None:
                 grads.append(None)
                 continue
-            rule, sources = self._rules[0 if self.joins else i]  # type: ignore[misc]
+            rule, sources = self.rules[0 if self.joins else i]  # type: ignore[misc]
             values = []
             for source in sources:
                 if type(source) is int:
                     values.append(y if source < 0 else args[source])
                 else:
-                    values.append(args if source in ("args", "shapes") else self._context(node, i, str(source)))
+                    values.append(args if source in ("args", "shapes") else self.context(node, i, str(source)))
             part = rule(xp, g, *values)
             grads.append(xp.conj(part) if conjugate else part)
         return grads
 
-    def _context(self, node: Node, i: int, name: str) -> Any:
+    def context(self, node: Node, i: int, name: str) -> Any:
         """What a rule asks for besides the output and the arguments."""
         if name == "shape":
             return tuple(node.inputs[i].shape)  # type: ignore[union-attr]
