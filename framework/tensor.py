@@ -41,8 +41,11 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
                 f"{repr(obj)[:60]}"
             )
         target = backend_for(device)
-        dtype = dtype or default_for(host.dtype, from_python=True)
-        return target.asarray(host, dtype=target.native_dtype(dtype)), target
+        native = target.native_dtype(dtype or default_for(host.dtype, from_python=True))
+        if host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
+            # NumPy makes floats of whole numbers some of which are beyond int64.
+            host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
+        return target.asarray(host, dtype=native), target
     # An array stays where it is, but NumPy's are values of the host, as lists are.
     target = found if device is None and found.device != "cpu" else backend_for(device)
     native = None if dtype is None else target.native_dtype(dtype)

@@ -209,6 +209,15 @@ def test_asarray_of_python_numbers_cannot_share():
         fw.asarray(1.0, copy=False)
 
 
+@pytest.mark.parametrize("device", ["cpu", "strict"])
+def test_whole_numbers_beyond_int64_are_exact_beside_smaller_ones(device):
+    values = [2**63 + 1, 1, 2**64 - 1]
+    assert fw.asarray(values, dtype="uint64", device=device).tolist() == values
+    assert fw.asarray([2.7, 1], dtype="int32", device=device).tolist() == [2, 1]
+    with pytest.raises(OverflowError):
+        fw.asarray([2**63, -1], dtype="uint64", device=device)
+
+
 def test_asarray_of_a_tensor():
     t = fw.zeros(2)
     assert fw.asarray(t) is t
