@@ -2,7 +2,8 @@
 
 What a call means is told by the operation's class (``Primitive.__call__``, for any arrays and keywords). On small arrays
 its loops would be most of the time, so each operation's function is written for its own arguments when it is first
-called. What the written lines do not know, a NumPy array among tensors, say, they leave to the class.
+called, and its gradient rules are brought into one when they are first used. What the written lines do not know, a NumPy
+array among tensors, say, they leave to the class.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ def _write_out(op: Any) -> None:
 def pull_of(op: Any) -> Any:
     """``op.pull`` written out for its rules: for raw real arrays and a single result; the class does the rest."""
     rules = [rule and rule[1] for rule in op.rules]
+    # As in _write_out, a copy of the code for each function.
     pull = FunctionType(_pull_code(tuple(rules), op.holomorphic).replace(), {"op": op, "general": type(op).pull})
     pull.__globals__.update({f"rule{i}": rule[0] for i, rule in enumerate(op.rules) if rule})
     return pull
