@@ -522,12 +522,10 @@ class Tensor(Variable):
         return elementwise.bitwise_right_shift(other, self)
 
     def __eq__(self, other: Any) -> Any:
-        return elementwise.equal(self, other) if isinstance(other, Variable) or _comparable(other) else NotImplemented
+        return elementwise.equal(self, other) if _comparable(other) else NotImplemented
 
     def __ne__(self, other: Any) -> Any:
-        return (
-            elementwise.not_equal(self, other) if isinstance(other, Variable) or _comparable(other) else NotImplemented
-        )
+        return elementwise.not_equal(self, other) if _comparable(other) else NotImplemented
 
     def __lt__(self, other: Any) -> Any:
         return elementwise.less(self, other)
@@ -745,8 +743,11 @@ class Tensor(Variable):
         return elementwise.clip(self, min, max)  # type: ignore[no-any-return]
 
 
+_COMPARABLE = (Variable, int, float, complex)
+
+
 def _comparable(other: Any) -> bool:
-    return isinstance(other, int | float | complex) or backend_of(other) is not None
+    return isinstance(other, _COMPARABLE) or backend_of(other) is not None
 
 
 def _lengths(shape: tuple[Any, ...]) -> tuple[int, ...]:

@@ -46,8 +46,8 @@ def cross_entropy_forward(
     ``(1 - s) * w[y] * (l - z[y]) + s / C * (sum(w) * l - sum(w * z))``.
     """
     loops = compiled("cross_entropy") if logits.dtype == np.float32 and logits.size >= _MUCH else None
-    forward = _forward if loops is None else _forward_compiled
-    return forward(backend, loops, logits, target, weight, ignore_index, label_smoothing, reduction)
+    given = logits, target, weight, ignore_index, label_smoothing, reduction
+    return _forward(backend, *given) if loops is None else _forward_compiled(backend, loops, *given)
 
 
 def cross_entropy_backward(backend: Backend, saved: tuple[Any, ...], g: Array) -> Array:
@@ -92,7 +92,6 @@ def _backward_compiled(loops: Any, exps: Array, sums: Array, options: tuple[Any,
 # ---------------------------------------------------------------- NumPy alone
 def _forward(
     backend: Backend,
-    loops: None,
     logits: Array,
     target: Array,
     weight: Array | None,

@@ -192,10 +192,10 @@ def _body(call: _Call, target: int, general: str, casts: bool) -> str:
     look = f"""
     if _mode.casts is not None:
         {general}"""
-    raw = "_raw" if call.joins else f"({''.join([f'_raw_{name}, ' for name in call.names])})"
+    given = "_raw" if call.joins else ", ".join([f"_raw_{name}" for name in call.names])
+    raw = given if call.joins else f"({given},)"
     places = "".join([f"({x}.node or {x}) if _needs & {1 << i} else None, " for i, x in enumerate(call.names)])
     inputs = "_inputs" if call.joins else f"({places})"
-    given = raw if call.joins else raw[1:-3]
     native = """
     if dtype is not None:
         dtype, _needs = _op.typed(_backend, dtype, _needs)"""

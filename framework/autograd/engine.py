@@ -120,7 +120,7 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
         else:
             data = edge.data  # type: ignore[union-attr]
             shape, dtype = data.shape, edge.dtype if tensors else data.dtype
-            if part is g and not tensors:
+            if part is g and not tensors and part.shape == shape:
                 part = parts[i] = xp.asarray(g, copy=True)
         if part.shape != shape or part.dtype != dtype:
             parts[i] = match(xp, part, shape, dtype)

@@ -264,7 +264,7 @@ class Primitive(Op):
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""
-        if not tensors and not self.joins and type(g) is not tuple:
+        if "pull" not in vars(self) and not tensors and not self.joins and type(g) is not tuple:
             self.pull = pull_of(self)  # type: ignore[method-assign]
         args, y = node.args, node.y
         if tensors:

@@ -13,14 +13,15 @@ of each sequence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from framework.autograd.fused import Fused, fused
 from framework.autograd.precision import precision
+from framework.ops import manipulation
 from framework.ops.affine import affine
 from framework.ops.elementwise import relu, sigmoid, tanh, where
-from framework.ops.manipulation import expand_dims, permute_dims, stack
+from framework.ops.manipulation import expand_dims, stack
 
 Array = Any
 Arrays = tuple[Any, ...]
@@ -32,11 +33,8 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sig
 # ------------------------------------------------------------------------------------------------- time
 
 
-def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reverse: bool, batch_first: bool) -> Arrays:
+def _scan(step: Step, x: Any, state: Arrays, weights: Arrays, lengths: Any, reverse: bool) -> Arrays:
     """Outputs (T, N, H) and the final state; a sequence holds its state, and gives zeros, where it has no step."""
-    if batch_first:
-        y, *final = _scan(step, permute_dims(x, (1, 0, 2)), state, weights, lengths, reverse, False)
-        return permute_dims(y, (1, 0, 2)), *final
     w_ih, w_hh, b_ih, b_hh = weights
     outputs: list[Any] = [None] * x.shape[0]
     start = state[0]
@@ -59,32 +57,28 @@ def _layer(name: str, composite: Callable[..., Arrays]) -> Fused:
     def forward(
         backend: Any, x: Array, *others: Array, keep: bool, batch_first: bool = False, **options: Any
     ) -> tuple[Arrays, Arrays]:
-        swap = _swap if batch_first else _stay
-        y, *states, saved = getattr(backend, there)(swap(backend, x), *others, keep=keep, **options)
-        return (swap(backend, y), *states), saved
+        x = _exchanged(backend.xp, x, batch_first)
+        y, *states, saved = getattr(backend, there)(x, *others, keep=keep, **options)
+        return (_exchanged(backend.xp, y, batch_first), *states), saved
 
     def backward(
-        backend: Any,
-        saved: Arrays,
-        grads: Arrays,
-        needs: tuple[bool, ...],
-        batch_first: bool = False,
-        **options: Any,
+        backend: Any, saved: Arrays, grads: Arrays, needs: tuple[bool, ...], batch_first: bool = False, **options: Any
     ) -> Arrays:
-        swap = _swap if batch_first else _stay
         gy, *g_states = grads
-        gx, *others = getattr(backend, back)(saved, swap(backend, gy), *g_states, needs[:-1])
-        return (swap(backend, gx), *others, None)
+        gx, *others = getattr(backend, back)(saved, _exchanged(backend.xp, gy, batch_first), *g_states, needs[:-1])
+        return (_exchanged(backend.xp, gx, batch_first), *others, None)
 
-    return precision("low")(fused(forward=forward, backward=backward, composite=composite))
+    @wraps(composite)
+    def whole(x: Any, *others: Any, batch_first: bool = False, **options: Any) -> Arrays:
+        y, *states = composite(_exchanged(manipulation, x, batch_first), *others, **options)
+        return _exchanged(manipulation, y, batch_first), *states
+
+    return precision("low")(fused(forward=forward, backward=backward, composite=whole))
 
 
-def _swap(backend: Any, x: Array | None) -> Array | None:
-    return None if x is None else backend.xp.permute_dims(x, (1, 0, 2))
-
-
-def _stay(backend: Any, x: Array | None) -> Array | None:
-    return x
+def _exchanged(xp: Any, x: Any, batch_first: bool) -> Any:
+    """``x`` with its first two axes exchanged if the batch is first: time first from the caller's order, or back."""
+    return xp.permute_dims(x, (1, 0, 2)) if batch_first and x is not None else x
 
 
 # -------------------------------------------------------------------------------------------------- rnn
@@ -107,11 +101,10 @@ def _rnn(
     *,
     nonlinearity: str,
     reverse: bool,
-    batch_first: bool = False,
 ) -> Arrays:
     """Elman network over a sequence: outputs (T, N, H) and the final h (N, H)."""
     step = partial(rnn_step, nonlinearity=nonlinearity)
-    return _scan(step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
+    return _scan(step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
 
 
 rnn = _layer("rnn", _rnn)
@@ -149,10 +142,9 @@ def _lstm(
     /,
     *,
     reverse: bool,
-    batch_first: bool = False,
 ) -> Arrays:
     """Long short-term memory over a sequence: outputs (T, N, H), the final h (N, H) and the final c (N, H)."""
-    return _scan(lstm_step, x, (h0, c0), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
+    return _scan(lstm_step, x, (h0, c0), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
 
 
 lstm = _layer("lstm", _lstm)
@@ -186,10 +178,9 @@ def _gru(
     /,
     *,
     reverse: bool,
-    batch_first: bool = False,
 ) -> Arrays:
     """Gated recurrent unit over a sequence: outputs (T, N, H) and the final h (N, H)."""
-    return _scan(gru_step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse, batch_first)
+    return _scan(gru_step, x, (h0,), (w_ih, w_hh, b_ih, b_hh), lengths, reverse)
 
 
 gru = _layer("gru", _gru)

@@ -93,6 +93,18 @@ def test_rules_written_out_give_what_the_class_gives(case):
     assert ("pull" in vars(node.op)) == (not several and not node.op.joins)
 
 
+@pytest.mark.cpu("the dtypes of NumPy")
+def test_rules_are_written_out_once_for_complex_numbers_too():
+    op = primitive(lambda xp, x, /: xp.sin(x))
+    op.defvjp(lambda xp, g, x: g * xp.cos(x))
+    x = fw.Tensor([1.0 + 2.0j], requires_grad=True)
+    written = []
+    for _ in range(3):
+        fw.real(op(x)).sum().backward()
+        written.append(vars(op.op)["pull"])
+    assert written[0] is written[1] is written[2]
+
+
 def test_rules_that_come_later_count():
     op = primitive(lambda xp, x, /: xp.sin(x))
     x = fw.Tensor([0.0], requires_grad=True)
