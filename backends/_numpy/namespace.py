@@ -25,6 +25,7 @@ __all__ = [
     "argmin",
     "argsort",
     "astype",
+    "bincount",
     "clip",
     "cumulative_sum",
     "expand_dims",
@@ -33,6 +34,7 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "nonzero",
     "permute_dims",
     "pow",
     "prod",
@@ -64,6 +66,21 @@ _square = np.square
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     """The values cast to another dtype."""
     return x.astype(dtype, copy=copy)
+
+
+def bincount(x: Array, *, minlength: int) -> Array:
+    """How often each of 0, 1, 2, ... occurs."""
+    try:
+        return np.bincount(x if x.dtype.kind != "u" else x.astype(np.int64), minlength=minlength)
+    except ValueError:
+        if x.min(initial=0) < 0:
+            raise ValueError(f"expected values >= 0, got {x.min()}") from None
+        raise
+
+
+def nonzero(x: Array, /) -> tuple[Array, ...]:
+    """Positions of the entries that are not zero."""
+    return x.nonzero()  # type: ignore[no-any-return]
 
 
 def pow(x1: Array, x2: Array, /) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
+__all__ = ["assign", "bincount", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -66,6 +66,14 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
         where = int(positions[i])
         flat[where] = flat[where] + column[i]
     return xp.reshape(flat, shape)
+
+
+def bincount(xp: Any, x: Array, *, minlength: int) -> Array:
+    """How often each of 0, 1, 2, ... occurs."""
+    least, most = (int(xp.min(x)), int(xp.max(x))) if x.shape[0] else (0, -1)
+    if least < 0:
+        raise ValueError(f"expected values >= 0, got {least}")
+    return xp.scatter(xp.ones(x.shape, dtype=xp.int64, device=x.device), x, (max(minlength, most + 1),))
 
 
 def einsum(xp: Any, equation: str, *operands: Array) -> Array:

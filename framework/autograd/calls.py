@@ -14,7 +14,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from framework.autograd.graph import Node, Variable, make_tensor, new, next_seq, result_class
+from framework.autograd.graph import Node, Variable, new, next_seq, result_class
 from framework.autograd.modes import mode
 from framework.autograd.versions import mixed
 
@@ -80,8 +80,7 @@ def _first(*args: Any, **kwargs: Any) -> Any:
 
 def _write_out(op: Any) -> None:
     code = op.fun.__code__
-    several = str(op.fun.__annotations__.get("return")).startswith("tuple")
-    call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, several)
+    call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, op.results is not None)
     target = _target(call, code)
     written = _code(call, len(target), _way.written, _way.casts and op.precision is not None)
     named = dict(zip(_TARGET, target))
@@ -148,7 +147,6 @@ def _target(call: _Call, code: CodeType) -> tuple[str, ...]:
 _GLOBALS = {
     "Node": Node,
     "Variable": Variable,
-    "make_tensor": make_tensor,
     "mixed": mixed,
     "mode": mode,
     "new": new,
@@ -207,7 +205,7 @@ def _body(call: _Call, target: int, general: str, casts: bool) -> str:
         _y = {f"_backend.xp.{'.'.join(_TARGET[:target])}(" if target else "_fun(_backend.xp, "}{given}{call.passed()})
     except (ValueError, TypeError, IndexError) as error:
         raise _op.explain(error, {raw}) from error
-    {_several(call, raw, inputs) if call.several else _one(call, raw, inputs)}"""
+    {_several(call, inputs) if call.several else _one(call, inputs)}"""
 
 
 def _separate(call: _Call, general: str) -> str:
@@ -246,8 +244,36 @@ def _joined(general: str) -> str:
         _raw.append(_x.data)"""
 
 
-def _one(call: _Call, raw: str, inputs: str) -> str:
+def _one(call: _Call, inputs: str) -> str:
     """The result as a tensor, in a new place in the graph if it is recorded; as ``recorded`` in primitive.py does it."""
+    return f"""
+    if type(_y) is not _backend.array_type:
+        _y = _backend.wrap(_y)
+    _t = _new(_Tensor)
+    _t.data = _y
+    _t.backend = _backend
+    _t._cut = False
+    _t._grad = _t._hooks = _t._owed = _t._whole = None{_node(call, inputs)}
+            _node.shape = _y.shape
+            _node.dtype = _y.dtype
+            _t.node = _node
+            _t.requires_grad = True
+            return _t
+    _t.node = None
+    _t.requires_grad = False
+    return _t"""
+
+
+def _several(call: _Call, inputs: str) -> str:
+    """The results as tensors."""
+    return f"""
+    _y = tuple([_part if type(_part) is _backend.array_type else _backend.wrap(_part) for _part in _y]){_node(call, inputs)}
+            return _op.outputs(_node, _y)
+    return _op.tensors(_backend, _y)"""
+
+
+def _node(call: _Call, inputs: str) -> str:
+    """A new place in the graph, if there is to be one."""
     chosen = "".join([f"_raw_{x} if _keep & {1 << i} else None, " for i, x in enumerate(call.names)])
     kept = "_raw if _keep else _shapes if _op.keeps_shapes else ()" if call.joins else f"({chosen}) if _keep else ()"
     walk = """
@@ -256,13 +282,6 @@ def _one(call: _Call, raw: str, inputs: str) -> str:
                 _inputs.append((_x.node or _x) if _x.requires_grad else None)
                 _shapes.append(_x.data.shape)"""
     return f"""
-    if type(_y) is not _backend.array_type:
-        _y = _backend.wrap(_y)
-    _t = _new(_Tensor)
-    _t.data = _y
-    _t.backend = _backend
-    _t._cut = False
-    _t._grad = _t._hooks = _t._owed = _t._whole = None
     if _needs and _mode.grad:
         _needs &= _wanted
         if _needs:{walk if call.joins else ""}
@@ -275,23 +294,4 @@ def _one(call: _Call, raw: str, inputs: str) -> str:
             _node.kwargs = {call.kept()}
             _node.y = _y if _keep_y else None
             _node.hooks = None
-            _node.seq = _next_seq()
-            _node.shape = _y.shape
-            _node.dtype = _y.dtype
-            _t.node = _node
-            _t.requires_grad = True
-            return _t
-    _t.node = None
-    _t.requires_grad = False
-    return _t"""
-
-
-def _several(call: _Call, raw: str, inputs: str) -> str:
-    """The results as tensors."""
-    return f"""
-    _y = tuple([_backend.wrap(_part) for _part in _y])
-    if _needs and _mode.grad:
-        _needs &= _wanted
-        if _needs:
-            return _op.record(_backend, {inputs}, {raw}, {call.kept()}, _needs, _y)
-    return tuple([_make_tensor(_backend, _part) for _part in _y])"""
+            _node.seq = _next_seq()"""

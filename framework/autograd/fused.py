@@ -58,7 +58,7 @@ class Fused(Op):
             y = backend.wrap(y)
         if not keep:
             if type(y) is tuple:
-                return tuple([make_tensor(backend, part) for part in y])
+                return self.tensors(backend, y)
             return make_tensor(backend, y)
         return recorded(self, backend, edges(args, needs), y, args=raw, kwargs=kwargs, saved=saved)
 

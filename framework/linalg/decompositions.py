@@ -138,32 +138,7 @@ cholesky.defvjp(_cholesky_rule)
 
 @precision("float32")
 @primitive(holomorphic=False)
-def _qr(xp: Any, x: Array, /, *, mode: str) -> tuple[Array, ...]:
-    return tuple(xp.linalg.qr(x, mode=mode))
-
-
-def _qr_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
-    (gq, gr), (q, r) = g, y
-    k, n = min(q.shape[-2], r.shape[-1]), r.shape[-1]
-    q, gq = _fold(xp, q, gq, k)
-    square, gsquare = r[..., :k, :k], gr[..., :k, :k]
-    if n == k:
-        return _qr_square(xp, gq, gsquare, q, square)
-    rest, grest = r[..., :k, k:], gr[..., :k, k:]
-    first = _qr_square(xp, gq + q @ rest @ adjoint(xp, grest), gsquare, q, square)
-    return xp.concat([first, q @ grest], axis=-1)
-
-
-def _qr_square(xp: Any, gq: Array, gr: Array, q: Array, r: Array) -> Array:
-    """The gradient of matrices with no more columns than rows."""
-    inner = _from_lower(xp, r @ adjoint(xp, gr) - adjoint(xp, gq) @ q)
-    return adjoint(xp, xp.linalg.solve(r, adjoint(xp, gq + q @ inner)))
-
-
-_qr.defvjp(_qr_rule)
-
-
-def qr(x: Any, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResult:
+def qr(xp: Any, x: Array, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResult:
     """Orthonormal ``Q`` and upper triangular ``R`` with ``Q @ R = x``.
 
     Parameters
@@ -193,8 +168,29 @@ def qr(x: Any, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResu
             [0., 2.]])
     """
     if mode not in ("reduced", "complete"):
-        raise ValueError(f"qr: mode must be 'reduced' or 'complete', got {mode!r}")
-    return QRResult(*_qr(x, mode=mode))
+        raise ValueError(f"mode must be 'reduced' or 'complete', got {mode!r}")
+    return xp.linalg.qr(x, mode=mode)  # type: ignore[no-any-return]
+
+
+def _qr_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
+    (gq, gr), (q, r) = g, y
+    k, n = min(q.shape[-2], r.shape[-1]), r.shape[-1]
+    q, gq = _fold(xp, q, gq, k)
+    square, gsquare = r[..., :k, :k], gr[..., :k, :k]
+    if n == k:
+        return _qr_square(xp, gq, gsquare, q, square)
+    rest, grest = r[..., :k, k:], gr[..., :k, k:]
+    first = _qr_square(xp, gq + q @ rest @ adjoint(xp, grest), gsquare, q, square)
+    return xp.concat([first, q @ grest], axis=-1)
+
+
+def _qr_square(xp: Any, gq: Array, gr: Array, q: Array, r: Array) -> Array:
+    """The gradient of matrices with no more columns than rows."""
+    inner = _from_lower(xp, r @ adjoint(xp, gr) - adjoint(xp, gq) @ q)
+    return adjoint(xp, xp.linalg.solve(r, adjoint(xp, gq + q @ inner)))
+
+
+qr.defvjp(_qr_rule)
 
 
 # ------------------------------------------------------------------------------------------- eigenvalues
@@ -202,24 +198,7 @@ def qr(x: Any, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QRResu
 
 @precision("float32")
 @primitive(holomorphic=False)
-def _eigh(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    return tuple(xp.linalg.eigh(x))
-
-
-def _eigh_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
-    (gw, gv), (w, v) = g, y
-    vh = adjoint(xp, v)
-    inner = vh @ gv
-    inner = _off_diagonal(xp, inner - adjoint(xp, inner)) / 2
-    gaps = w[..., None, :] - w[..., :, None]
-    inner = _divide(xp, inner, gaps, xp.logical_or(_is_zero(xp, gv), _identity(xp, gaps)))
-    return (v @ inner + v * gw[..., None, :]) @ vh
-
-
-_eigh.defvjp(_eigh_rule)
-
-
-def eigh(x: Any, /) -> EigResult:
+def eigh(xp: Any, x: Array, /) -> EigResult:
     """Eigenvalues and orthonormal eigenvectors of Hermitian matrices.
 
     Parameters
@@ -239,7 +218,20 @@ def eigh(x: Any, /) -> EigResult:
     >>> fw.linalg.eigh(fw.asarray([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     Tensor([1., 2.])
     """
-    return EigResult(*_eigh(x))
+    return xp.linalg.eigh(x)  # type: ignore[no-any-return]
+
+
+def _eigh_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
+    (gw, gv), (w, v) = g, y
+    vh = adjoint(xp, v)
+    inner = vh @ gv
+    inner = _off_diagonal(xp, inner - adjoint(xp, inner)) / 2
+    gaps = w[..., None, :] - w[..., :, None]
+    inner = _divide(xp, inner, gaps, xp.logical_or(_is_zero(xp, gv), _identity(xp, gaps)))
+    return (v @ inner + v * gw[..., None, :]) @ vh
+
+
+eigh.defvjp(_eigh_rule)
 
 
 @precision("float32")
@@ -268,27 +260,7 @@ eigvalsh.defvjp(_eigvalsh_rule)
 
 @precision("float32")
 @primitive(holomorphic=False)
-def _eig(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    dtype = xp.result_type(x.dtype, xp.complex64)
-    return tuple([xp.astype(part, dtype, copy=False) for part in xp.linalg.eig(x)])
-
-
-def _eig_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
-    """The columns keep length one, so that of a gradient along them nothing remains."""
-    (gw, gv), (w, v) = g, y
-    vh = adjoint(xp, v)
-    inner = vh @ gv
-    along = xp.astype(xp.real(xp.linalg.diagonal(inner)), v.dtype)
-    inner = _off_diagonal(xp, inner - (vh @ v) * along[..., None, :])
-    gaps = xp.conj(w[..., None, :] - w[..., :, None])
-    inner = _divide(xp, inner, gaps, xp.logical_or(_is_zero(xp, gv), _identity(xp, gaps)))
-    return xp.linalg.solve(vh, (inner @ vh) + gw[..., :, None] * vh)
-
-
-_eig.defvjp(_eig_rule)
-
-
-def eig(x: Any, /) -> EigResult:
+def eig(xp: Any, x: Array, /) -> EigResult:
     """Eigenvalues and eigenvectors of square matrices, complex also for real ``x``.
 
     Parameters
@@ -307,7 +279,23 @@ def eig(x: Any, /) -> EigResult:
     >>> fw.linalg.eig(fw.asarray([[3.0, 0.0], [0.0, 1.0]])).eigenvalues
     Tensor([3.+0.j, 1.+0.j], dtype=complex64)
     """
-    return EigResult(*_eig(x))
+    dtype = xp.result_type(x.dtype, xp.complex64)
+    return EigResult(*[xp.astype(part, dtype, copy=False) for part in xp.linalg.eig(x)])
+
+
+def _eig_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
+    """The columns keep length one, so that of a gradient along them nothing remains."""
+    (gw, gv), (w, v) = g, y
+    vh = adjoint(xp, v)
+    inner = vh @ gv
+    along = xp.astype(xp.real(xp.linalg.diagonal(inner)), v.dtype)
+    inner = _off_diagonal(xp, inner - (vh @ v) * along[..., None, :])
+    gaps = xp.conj(w[..., None, :] - w[..., :, None])
+    inner = _divide(xp, inner, gaps, xp.logical_or(_is_zero(xp, gv), _identity(xp, gaps)))
+    return xp.linalg.solve(vh, (inner @ vh) + gw[..., :, None] * vh)
+
+
+eig.defvjp(_eig_rule)
 
 
 def eigvals(x: Any, /) -> Any:
@@ -321,7 +309,7 @@ def eigvals(x: Any, /) -> Any:
     >>> fw.linalg.eigvals(fw.asarray([[0.0, 1.0], [-1.0, 0.0]]))
     Tensor([0.+1.j, 0.-1.j], dtype=complex64)
     """
-    return _eig(x)[0]
+    return eig(x).eigenvalues
 
 
 # --------------------------------------------------------------------------------------- singular values
@@ -329,8 +317,31 @@ def eigvals(x: Any, /) -> Any:
 
 @precision("float32")
 @primitive(holomorphic=False)
-def _svd(xp: Any, x: Array, /, *, full_matrices: bool) -> tuple[Array, ...]:
-    return tuple(xp.linalg.svd(x, full_matrices=full_matrices))
+def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> SVDResult:
+    """Singular value decomposition ``x = U @ diag(S) @ Vh``.
+
+    Parameters
+    ----------
+    x : (..., m, n) Tensor
+        Real or complex floating.
+    full_matrices : bool
+        Whether U is (..., m, m) and Vh (..., n, n), or both have min(m, n) singular vectors only. The
+        additional ones span the complement of the others; their basis is arbitrary, and the gradient that of
+        functions that do not depend on it.
+
+    Returns
+    -------
+    SVDResult
+        ``U``, ``S`` (..., min(m, n)), falling, and ``Vh``. The gradient of singular vectors exists where all
+        singular values differ from each other and, for a matrix that is not square, from zero.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> fw.linalg.svd(fw.asarray([[0.0, 3.0], [4.0, 0.0]])).S
+    Tensor([4., 3.])
+    """
+    return xp.linalg.svd(x, full_matrices=full_matrices)  # type: ignore[no-any-return]
 
 
 def _svd_rule(xp: Any, g: tuple[Array, ...], y: tuple[Array, ...]) -> Array:
@@ -367,34 +378,7 @@ def _phases(xp: Any, turn: Array, row: Array, unused: Array) -> Any:
     return _divide(xp, xp.linalg.diagonal(turn)[..., None, :], 2 * row, unused)
 
 
-_svd.defvjp(_svd_rule)
-
-
-def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
-    """Singular value decomposition ``x = U @ diag(S) @ Vh``.
-
-    Parameters
-    ----------
-    x : (..., m, n) Tensor
-        Real or complex floating.
-    full_matrices : bool
-        Whether U is (..., m, m) and Vh (..., n, n), or both have min(m, n) singular vectors only. The
-        additional ones span the complement of the others; their basis is arbitrary, and the gradient that of
-        functions that do not depend on it.
-
-    Returns
-    -------
-    SVDResult
-        ``U``, ``S`` (..., min(m, n)), falling, and ``Vh``. The gradient of singular vectors exists where all
-        singular values differ from each other and, for a matrix that is not square, from zero.
-
-    Examples
-    --------
-    >>> import framework as fw
-    >>> fw.linalg.svd(fw.asarray([[0.0, 3.0], [4.0, 0.0]])).S
-    Tensor([4., 3.])
-    """
-    return SVDResult(*_svd(x, full_matrices=full_matrices))
+svd.defvjp(_svd_rule)
 
 
 @precision("float32")

@@ -45,6 +45,9 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Axis = None, keepdims: bool = Fal
     >>> fw.linalg.vector_norm(fw.asarray([3.0, 4.0]))
     Tensor(5.)
     """
+    if ord == 2 and axis == (-2, -1):
+        # Libraries bring several axes together first, but for a matrix, where this is its Frobenius norm.
+        return xp.linalg.matrix_norm(x, keepdims=keepdims)
     return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 from framework.autograd.primitive import primitive
 from framework.creation import eye
 from framework.linalg.solvers import inv
-from framework.ops import linear, manipulation, reduction
+from framework.ops import diagonals, linear, manipulation, reduction
 from framework.ops.elementwise import positive
-from framework.ops.indexing import getitem
 
 Array = Any
 
@@ -81,12 +80,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """
     if x.ndim < 2:
         raise ValueError(f"diagonal: expected at least two axes, got the shape {tuple(x.shape)}")
-    *batch, m, n = x.shape
-    length = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
-    start = max(offset, 0) + max(-offset, 0) * n if length else 0
-    stop = start + (length - 1) * (n + 1) + 1 if length else 0
-    flat = manipulation.reshape(x, (*batch, m * n))
-    return getitem(flat, (..., slice(start, stop, n + 1)))
+    return diagonals.diagonal(x, offset, -2, -1)
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:

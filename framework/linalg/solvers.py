@@ -242,23 +242,7 @@ det.defvjp(lambda xp, g, y, x: g[..., None, None] * _cofactors(xp, x, y))
 
 @precision("float32")
 @primitive(holomorphic=False)
-def _slogdet(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    return tuple(xp.linalg.slogdet(x))
-
-
-def _slogdet_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
-    """The logarithm is the real part, the sign's angle the imaginary part, of one holomorphic function."""
-    gsign, glog = g
-    weight = xp.astype(glog, x.dtype)
-    if xp.isdtype(x.dtype, "complex floating"):
-        weight = weight + 1j * xp.astype(xp.imag(xp.conj(y[0]) * gsign), x.dtype)
-    return weight[..., None, None] * adjoint(xp, xp.linalg.inv(x))
-
-
-_slogdet.defvjp(_slogdet_rule)
-
-
-def slogdet(x: Any, /) -> SlogdetResult:
+def slogdet(xp: Any, x: Array, /) -> SlogdetResult:
     """Sign and logarithm of the modulus of the determinant of square matrices.
 
     Parameters
@@ -277,4 +261,16 @@ def slogdet(x: Any, /) -> SlogdetResult:
     >>> fw.linalg.slogdet(fw.asarray([[0.0, 1.0], [1.0, 0.0]])).sign
     Tensor(-1.)
     """
-    return SlogdetResult(*_slogdet(x))
+    return xp.linalg.slogdet(x)  # type: ignore[no-any-return]
+
+
+def _slogdet_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
+    """The logarithm is the real part, the sign's angle the imaginary part, of one holomorphic function."""
+    gsign, glog = g
+    weight = xp.astype(glog, x.dtype)
+    if xp.isdtype(x.dtype, "complex floating"):
+        weight = weight + 1j * xp.astype(xp.imag(xp.conj(y[0]) * gsign), x.dtype)
+    return weight[..., None, None] * adjoint(xp, xp.linalg.inv(x))
+
+
+slogdet.defvjp(_slogdet_rule)

@@ -6,8 +6,7 @@ from typing import Any
 
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
-from framework.ops.elementwise import not_equal, subtract
-from framework.ops.indexing import getitem
+from framework.ops.elementwise import not_equal
 from framework.ops.manipulation import concat
 from framework.ops.reduction import leave_one_out
 
@@ -126,6 +125,31 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
     return _cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
+def _differences(x: Array, axis: int, n: int) -> Array:
+    upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
+    for _ in range(n):
+        x = x[upper] - x[lower]
+    return x
+
+
+@primitive
+def _diff(xp: Any, x: Array, /, *, axis: int, n: int) -> Array:
+    return _differences(x, axis, n)
+
+
+def _diff_rule(xp: Any, g: Array, shape: tuple[int, ...], axis: int, n: int) -> Array:
+    """Differences the other way round, of the gradient between zeros."""
+    if shape[axis] <= n:
+        return xp.zeros(shape, dtype=g.dtype, device=g.device)
+    wide = list(shape)
+    wide[axis] += n
+    back = _differences(xp.scatter(g, _along(g.ndim, axis, slice(n, -n)), tuple(wide)), axis, n)
+    return -back if n % 2 else back
+
+
+_diff.defvjp(_diff_rule)
+
+
 def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, ``n`` times over.
 
@@ -157,8 +181,9 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
         return x
     parts = [part for part in (prepend, x, append) if part is not None]
     x = concat(parts, axis=axis) if len(parts) > 1 else x
-    difference = not_equal if x.dtype.kind == "b" else subtract
+    if x.dtype.kind != "b":
+        return _diff(x, axis=axis, n=n)
+    upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
     for _ in range(n):
-        upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
-        x = difference(getitem(x, upper), getitem(x, lower))
+        x = not_equal(x[upper], x[lower])
     return x

@@ -29,24 +29,34 @@ def triu(xp: Any, x: Array, /, *, k: int = 0) -> Array:
 triu.defvjp(lambda xp, g, k: xp.triu(g, k=k))
 
 
-@primitive
+@primitive(view=True)
 def _diagonal(xp: Any, x: Array, /, *, offset: int) -> Array:
-    return xp.getitem(x, _places(xp, x.shape, offset, x.device))
+    return xp.getitem(xp.reshape(x, _flat(x.shape)), _steps(x.shape, offset))
 
 
-def _places(xp: Any, shape: tuple[int, ...], offset: int, device: Any) -> Any:
-    """The key of a diagonal of the last two axes."""
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The last two axes as one, in which a diagonal is a slice."""
+    *batch, rows, columns = shape
+    return (*batch, rows * columns)
+
+
+def _steps(shape: tuple[int, ...], offset: int) -> Any:
+    """The key of a diagonal there."""
     rows, columns = shape[-2:]
-    start, stop = max(0, -offset), min(rows, columns - offset)
-    down = xp.arange(start, max(start, stop), device=device)
-    return ..., down, down + offset
+    length = min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns)
+    start = offset if offset >= 0 else -offset * columns
+    return ..., slice(start, start + length * (columns + 1), columns + 1) if length > 0 else slice(0)
 
 
-_diagonal.defvjp(lambda xp, g, shape, offset: xp.scatter(g, _places(xp, shape, offset, g.device), shape))
+def _diagonal_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:
+    return xp.reshape(xp.scatter(g, _steps(shape, offset), _flat(shape)), shape)
+
+
+_diagonal.defvjp(_diagonal_rule)
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The entries of a diagonal, as the last axis.
+    """The entries of a diagonal, as the last axis; may share memory with ``x``.
 
     Parameters
     ----------

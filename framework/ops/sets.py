@@ -33,11 +33,7 @@ class UniqueInverse(NamedTuple):
 
 
 @primitive
-def _unique_all(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    return tuple(xp.unique_all(x))
-
-
-def unique_all(x: Any, /) -> UniqueAll:
+def unique_all(xp: Any, x: Array, /) -> UniqueAll:
     """The distinct values, where each occurs first, which of them each entry is, and how often each occurs.
 
     No gradient flows through it. Each NaN is a value of its own.
@@ -48,15 +44,11 @@ def unique_all(x: Any, /) -> UniqueAll:
     >>> fw.unique_all(fw.asarray([7, 5, 7])).indices
     Tensor([1, 0])
     """
-    return UniqueAll(*_unique_all(x))
+    return xp.unique_all(x)  # type: ignore[no-any-return]
 
 
 @primitive
-def _unique_counts(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    return tuple(xp.unique_counts(x))
-
-
-def unique_counts(x: Any, /) -> UniqueCounts:
+def unique_counts(xp: Any, x: Array, /) -> UniqueCounts:
     """The distinct values and how often each occurs. No gradient flows through it.
 
     Examples
@@ -65,15 +57,11 @@ def unique_counts(x: Any, /) -> UniqueCounts:
     >>> fw.unique_counts(fw.asarray([7, 5, 7])).counts
     Tensor([1, 2])
     """
-    return UniqueCounts(*_unique_counts(x))
+    return xp.unique_counts(x)  # type: ignore[no-any-return]
 
 
 @primitive
-def _unique_inverse(xp: Any, x: Array, /) -> tuple[Array, ...]:
-    return tuple(xp.unique_inverse(x))
-
-
-def unique_inverse(x: Any, /) -> UniqueInverse:
+def unique_inverse(xp: Any, x: Array, /) -> UniqueInverse:
     """The distinct values and which of them each entry is. No gradient flows through it.
 
     Examples
@@ -82,7 +70,7 @@ def unique_inverse(x: Any, /) -> UniqueInverse:
     >>> fw.unique_inverse(fw.asarray([7, 5, 7])).inverse_indices
     Tensor([1, 0, 1])
     """
-    return UniqueInverse(*_unique_inverse(x))
+    return xp.unique_inverse(x)  # type: ignore[no-any-return]
 
 
 @primitive

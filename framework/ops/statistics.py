@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,28 +9,27 @@ from typing import Any
 import numpy as np
 
 from framework.autograd.primitive import primitive
-from framework.ops.elementwise import add, conj, divide, isnan, multiply, subtract, where
-from framework.ops.indexing import getitem, scatter, take
+from framework.ops.elementwise import conj, divide, subtract
+from framework.ops.indexing import along_axis_key, scatter
 from framework.ops.linear import matmul
-from framework.ops.manipulation import astype, concat, matrix_transpose, moveaxis, reshape, squeeze
-from framework.ops.reduction import max, mean, min
-from framework.ops.sorting import sort
+from framework.ops.manipulation import astype, concat, matrix_transpose, reshape, squeeze
+from framework.ops.reduction import mean
 
 Array = Any
 Axis = int | tuple[int, ...] | None
 
-_METHODS: dict[str, Callable[[Any], Any]] = {
+_METHODS: dict[str, Callable[[float], float]] = {
     "linear": lambda position: position,
-    "lower": np.floor,
-    "higher": np.ceil,
-    "nearest": np.round,
-    "midpoint": lambda position: (np.floor(position) + np.ceil(position)) / 2,
+    "lower": math.floor,
+    "higher": math.ceil,
+    "nearest": round,
+    "midpoint": lambda position: (math.floor(position) + math.ceil(position)) / 2,
 }
 
 
 @primitive
-def _count_each(xp: Any, x: Array, /, *, length: int) -> Array:
-    return xp.scatter(xp.ones(x.shape, dtype=xp.int64, device=x.device), x, (length,))
+def _bincount(xp: Any, x: Array, /, *, minlength: int) -> Array:
+    return xp.bincount(x, minlength=minlength)
 
 
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
@@ -64,10 +62,9 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """
     if x.ndim != 1:
         raise ValueError(f"bincount: expected one dimension, got shape {x.shape}; flatten it first")
-    if x.shape[0] and int(min(x)) < 0:
-        raise ValueError(f"bincount: expected values >= 0, got {int(min(x))}")
-    length = builtins.max(minlength, int(max(x)) + 1 if x.shape[0] else 0)
-    return _count_each(x, length=length) if weights is None else scatter(weights, x, (length,))
+    if weights is None:
+        return _bincount(x, minlength=minlength)
+    return scatter(weights, x, (_bincount(x, minlength=minlength).shape[0],))
 
 
 def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, method: str = "linear") -> Any:
@@ -102,41 +99,76 @@ def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, me
     >>> fw.quantile(fw.asarray([1.0, 2.0, 4.0]), [0.5, 0.75])
     Tensor([2., 3.])
     """
-    fractions = np.asarray(q, dtype=np.float64)
     if method not in _METHODS:
         raise ValueError(f"quantile: expected method to be one of {', '.join(_METHODS)}, got {method!r}")
-    if not ((fractions >= 0) & (fractions <= 1)).all():
-        raise ValueError(f"quantile: expected q from 0 to 1, got {q!r}")
-    rows, kept = _rows(_as_floating(x), axis)
-    if not rows.shape[-1]:
-        raise ValueError(f"quantile: expected at least one entry, got shape {x.shape} over axis {axis}")
-    ordered = sort(rows, axis=-1)
-    result = _interpolate(ordered, _METHODS[method](fractions.reshape(-1) * (rows.shape[-1] - 1)))
-    last = getitem(ordered, (..., slice(-1, None)))
-    result = moveaxis(where(isnan(last), last, result), -1, 0)
-    shape = kept if keepdims else rows.shape[:-1]
-    return reshape(result, (*fractions.shape, *shape))
+    fractions = np.asarray(q, dtype=np.float64)
+    x = _as_floating(x)
+    shape = x.shape
+    n = len(shape)
+    axes = tuple(range(n) if axis is None else [a % n for a in (axis if isinstance(axis, tuple) else (axis,))])
+    length = math.prod([shape[a] for a in axes])
+    if not length:
+        raise ValueError(f"quantile: expected at least one entry, got shape {shape} over axis {axis}")
+    positions = []
+    for fraction in fractions.ravel().tolist():
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"quantile: expected q from 0 to 1, got {q!r}")
+        positions.append(_METHODS[method](fraction * (length - 1)))
+    rest = [1 if a in axes else k for a, k in enumerate(shape) if keepdims or a not in axes]
+    return _quantile(x, axes=axes, positions=positions, to=(*fractions.shape, *rest))
 
 
-def _interpolate(ordered: Any, position: Any) -> Any:
-    """The entries of the last axis at fractional positions, on the line between neighbours."""
-    lower, upper = np.floor(position), np.ceil(position)
-    low, high = (take(ordered, ordered.backend.asarray(i.astype(np.int64)), axis=-1) for i in (lower, upper))
-    if (lower == upper).all():
-        return low
-    weight = ordered.backend.asarray(position - lower, dtype=ordered.data.dtype)
-    return add(low, multiply(subtract(high, low), weight))
+@primitive
+def _quantile(xp: Any, x: Array, /, *, axes: tuple[int, ...], positions: list[float], to: tuple[int, ...]) -> Array:
+    ordered = xp.sort(_rows(xp, x, axes), axis=-1)
+    lower, upper, weight = _neighbours(xp, x, positions)
+    result = low = xp.take(ordered, lower, axis=-1)
+    if weight is not None:
+        result = low + (xp.take(ordered, upper, axis=-1) - low) * weight
+    last = ordered[..., -1:]
+    result = xp.where(xp.isnan(last), last, result)
+    return xp.reshape(xp.permute_dims(result, (result.ndim - 1, *range(result.ndim - 1))), to)
 
 
-def _rows(x: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
-    """The given axes made one, the last; and the shape of ``x`` with length one in their place."""
-    n = x.ndim
-    axes = range(n) if axis is None else [a % n for a in (axis if isinstance(axis, tuple) else (axis,))]
-    kept = tuple(1 if i in axes else length for i, length in enumerate(x.shape))
-    rest = [i for i in range(n) if i not in axes]
-    moved = moveaxis(x, tuple(rest), tuple(range(len(rest))))
-    length = math.prod(x.shape[i] for i in axes)
-    return reshape(moved, (*[x.shape[i] for i in rest], length)), kept
+def _quantile_rule(xp: Any, g: Array, x: Array, axes: tuple[int, ...], positions: list[float]) -> Array:
+    """To the entries at the positions, where they were before they were put in order; for a NaN, to it."""
+    rows = _rows(xp, x, axes)
+    order = xp.argsort(rows, axis=-1)
+    last = order[..., -1:]
+    missing = xp.isnan(xp.take_along_axis(rows, last, axis=-1))
+    g = xp.reshape(g, (len(positions), *rows.shape[:-1]))
+    g = xp.permute_dims(g, (*range(1, g.ndim), 0))
+    lower, upper, weight = _neighbours(xp, x, positions)
+    parts = [(lower, g)] if weight is None else [(lower, g * (1 - weight)), (upper, g * weight)]
+    places = [xp.where(missing, last, xp.take(order, at, axis=-1)) for at, _ in parts]
+    spread = [xp.scatter(part, along_axis_key(xp, at, -1), rows.shape) for at, (_, part) in zip(places, parts)]
+    moved = _moved(x.ndim, axes)
+    back = xp.reshape(sum(spread[1:], spread[0]), tuple([x.shape[a] for a in moved]))
+    return xp.permute_dims(back, tuple([moved.index(a) for a in range(x.ndim)]))
+
+
+_quantile.defvjp(_quantile_rule)
+
+
+def _rows(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
+    """The given axes made one, the last."""
+    rest = [length for a, length in enumerate(x.shape) if a not in axes]
+    return xp.reshape(xp.permute_dims(x, _moved(x.ndim, axes)), (*rest, -1) if 0 not in rest else (*rest, 1))
+
+
+def _moved(ndim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
+    return *[a for a in range(ndim) if a not in axes], *axes
+
+
+def _neighbours(xp: Any, x: Array, positions: list[float]) -> tuple[Array, Array, Array | None]:
+    """The whole positions below and above, and how far on the way to the latter; None if all are whole."""
+    below = [math.floor(position) for position in positions]
+    lower = xp.asarray(below, dtype=xp.int64, device=x.device)
+    if below == positions:
+        return lower, lower, None
+    upper = xp.asarray([math.ceil(position) for position in positions], dtype=xp.int64, device=x.device)
+    weight = [position - whole for position, whole in zip(positions, below)]
+    return lower, upper, xp.asarray(weight, dtype=x.dtype, device=x.device)
 
 
 def _as_floating(x: Any) -> Any:

@@ -13,9 +13,9 @@ LOW = {
 """Products of matrices, where 16 bits are fast and errors are averaged."""
 
 FLOAT32 = {
-    "framework.linalg.decompositions": "_eig _eigh _qr _svd cholesky eigvalsh svdvals",
+    "framework.linalg.decompositions": "cholesky eig eigh eigvalsh qr svd svdvals",
     "framework.linalg.norms": "_matrix_rank vector_norm",
-    "framework.linalg.solvers": "_pinv _slogdet det inv solve",
+    "framework.linalg.solvers": "_pinv det inv slogdet solve",
     "framework.nn.functional.binary": "_binary_cross_entropy binary_cross_entropy binary_cross_entropy_with_logits kl_div",
     "framework.nn.functional.classification": "_soft_cross_entropy nll_loss",
     "framework.nn.functional.normalization": "rms_norm",
@@ -41,6 +41,7 @@ WIDEST = {
     "framework.linalg.products": "_cross",
     "framework.nn.hooks": "_gate",
     "framework.ops.closeness": "_isclose",
+    "framework.ops.cumulative": "_diff",
     "framework.ops.diagonals": "_diagonal tril triu",
     "framework.ops.dropout": "dropout",
     "framework.ops.elementwise": (
@@ -63,9 +64,9 @@ WIDEST = {
     "framework.ops.reduction": "all any argmax argmin count_nonzero max min",
     "framework.ops.repeating": "_repeat",
     "framework.ops.searching": "_searchsorted nonzero",
-    "framework.ops.sets": "_unique_all _unique_counts _unique_inverse isin unique_values",
+    "framework.ops.sets": "isin unique_all unique_counts unique_inverse unique_values",
     "framework.ops.sorting": "argsort sort",
-    "framework.ops.statistics": "_count_each",
+    "framework.ops.statistics": "_bincount _quantile",
     "framework.ops.transfer": "transfer",
     "framework.special.bessel": "_iv _ive _jv _kv _kve _spherical_jn _yv i0 i0e i1 i1e j0 j1 k0 k0e k1 k1e sinc y0 y1",
     "framework.special.exponentials": ("_expn boxcox cbrt cosm1 exp1 exp10 exp2 expi exprel hyp1f1"),
