@@ -29,8 +29,8 @@ _DEPTH = 256
 
 _HAS_512_BITS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
-_TALL, _PAIR = (12, 2) if _HAS_512_BITS else (6, 1)
-"""Rows of the largest tile, and strips of one with 4 rows: the most that registers hold."""
+_TALL, _PAIR = (8, 2) if _HAS_512_BITS else (6, 1)
+"""Rows and strips of the largest tile: the most that registers hold."""
 
 
 @jit
@@ -79,60 +79,6 @@ def in_strips(a: Array) -> Array:
     out = strips_for(rows, columns)
     put_in_strips(a.reshape(-1), 0, columns, out, 0, rows, columns)
     return out
-
-
-@jit
-def product(
-    w: Array,
-    w_at: int,
-    row: int,
-    column: int,
-    rows: int,
-    depth: int,
-    b: Array,
-    b_at: int,
-    strips: int,
-    out: Array,
-    out_at: int,
-    out_row: int,
-    add: bool,
-) -> None:
-    """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
-
-    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, and
-    ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
-    """
-    size = depth * STRIP
-    tall, quads = rows - rows % _TALL, (rows % _TALL) // 4 * 4
-    for start in range(0, depth, _DEPTH):
-        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
-        for j in range(strips):
-            b_j, o = b_k + j * size, out_at + j * STRIP
-            for i in range(0, tall, _TALL):
-                _tile(_TALL, 1, w, w_k + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, k, more)
-        for i in range(tall, tall + quads, 4):
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % _PAIR
-            for j in range(0, whole, _PAIR):
-                _tile(4, _PAIR, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(4, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-        i = tall + quads
-        if rows - i >= 2:
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % 2
-            for j in range(0, whole, 2):
-                _tile(2, 2, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(2, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            i += 2
-        if i < rows:
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % 4
-            for j in range(0, whole, 4):
-                _tile(1, 4, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(1, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
 
 
 @numba.extending.intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
@@ -206,3 +152,88 @@ def _tile(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _bands(height: int, width: int) -> Any:
+    """Rows ``[first, stop)`` of a product in tiles of so many rows and strips; a few strips stay in cache for all rows."""
+
+    @jit
+    def bands(
+        first: int,
+        stop: int,
+        w: Array,
+        w_at: int,
+        row: int,
+        column: int,
+        b: Array,
+        b_at: int,
+        size: int,
+        strips: int,
+        out: Array,
+        out_at: int,
+        out_row: int,
+        depth: int,
+        add: bool,
+    ) -> int:
+        whole = strips - strips % width if first < stop else 0
+        for j in range(0, whole, width):
+            b_j, o = b_at + j * size, out_at + j * STRIP
+            for i in range(first, stop, height):
+                _tile(
+                    height,
+                    width,
+                    w,
+                    w_at + i * row,
+                    row,
+                    column,
+                    b,
+                    b_j,
+                    size,
+                    out,
+                    o + i * out_row,
+                    out_row,
+                    depth,
+                    add,
+                )
+        for j in range(whole, strips):
+            b_j, o = b_at + j * size, out_at + j * STRIP
+            for i in range(first, stop, height):
+                _tile(
+                    height, 1, w, w_at + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, depth, add
+                )
+        return stop
+
+    return bands
+
+
+_tall, _quads, _single = _bands(_TALL, _PAIR), _bands(4, _PAIR), _bands(1, 4)
+
+
+@jit
+def product(
+    w: Array,
+    w_at: int,
+    row: int,
+    column: int,
+    rows: int,
+    depth: int,
+    b: Array,
+    b_at: int,
+    strips: int,
+    out: Array,
+    out_at: int,
+    out_row: int,
+    add: bool,
+) -> None:
+    """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
+
+    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, and
+    ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
+    """
+    size = depth * STRIP
+    for start in range(0, depth, _DEPTH):
+        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
+        i = rows - rows % _TALL
+        _tall(0, i, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
+        i = _quads(i, i + (rows - i) // 4 * 4, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
+        _single(i, rows, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
