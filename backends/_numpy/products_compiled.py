@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from backends._numpy.jit import jit
+from backends._numpy.jit import inlined, jit
 
 Array = Any
 
@@ -56,18 +56,12 @@ def add_rows(a: Array, at: int, row: int, out: Array, out_at: int, out_row: int,
 
 
 @jit
-def strips_for(rows: int, columns: int) -> Array:
-    """Zeros for a matrix in strips."""
-    return np.zeros((-(-columns // STRIP), rows, STRIP), np.float32)
-
-
-@jit
-def put_in_strips(a: Array, at: int, row: int, strips: Array, place: int, rows: int, columns: int) -> None:
-    """Copy rows of a flat array, as :func:`copy_rows` does, to those of strips from ``place`` on."""
-    flat, size = strips.reshape(-1), strips.shape[1] * STRIP
-    for j in range(len(strips)):
-        here, width = at + j * STRIP, min(STRIP, columns - j * STRIP)
-        copy_rows(a, here, row, flat, j * size + place * STRIP, STRIP, rows, width)
+def put_in_strips(
+    a: Array, at: int, row: int, strips: Array, strips_at: int, strip: int, rows: int, columns: int
+) -> None:
+    """Copy rows of a flat array, as :func:`copy_rows` does, to strips at the given distance from each other."""
+    for j in range(0, columns, STRIP):
+        copy_rows(a, at + j, row, strips, strips_at + j // STRIP * strip, STRIP, rows, min(STRIP, columns - j))
 
 
 @jit
@@ -76,8 +70,8 @@ def in_strips(a: Array) -> Array:
     rows, columns = a.shape
     if columns == STRIP:
         return a.reshape(1, rows, STRIP)
-    out = strips_for(rows, columns)
-    put_in_strips(a.reshape(-1), 0, columns, out, 0, rows, columns)
+    out = np.zeros((-(-columns // STRIP), rows, STRIP), np.float32)
+    put_in_strips(a.reshape(-1), 0, columns, out.reshape(-1), 0, rows * STRIP, rows, columns)
     return out
 
 
@@ -157,7 +151,7 @@ def _tile(
 def _bands(height: int, width: int) -> Any:
     """Rows ``[first, stop)`` of a product in tiles of so many rows and strips; a few strips stay in cache for all rows."""
 
-    @jit
+    @inlined
     def bands(
         first: int,
         stop: int,
@@ -174,8 +168,8 @@ def _bands(height: int, width: int) -> Any:
         out_row: int,
         depth: int,
         add: bool,
-    ) -> int:
-        whole = strips - strips % width if first < stop else 0
+    ) -> None:
+        whole = strips - strips % width
         for j in range(0, whole, width):
             b_j, o = b_at + j * size, out_at + j * STRIP
             for i in range(first, stop, height):
@@ -201,7 +195,6 @@ def _bands(height: int, width: int) -> Any:
                 _tile(
                     height, 1, w, w_at + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, depth, add
                 )
-        return stop
 
     return bands
 
@@ -219,6 +212,7 @@ def product(
     depth: int,
     b: Array,
     b_at: int,
+    strip: int,
     strips: int,
     out: Array,
     out_at: int,
@@ -227,13 +221,16 @@ def product(
 ) -> None:
     """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
 
-    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, and
-    ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
+    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, the
+    strips at theirs, and ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
     """
-    size = depth * STRIP
     for start in range(0, depth, _DEPTH):
         k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
-        i = rows - rows % _TALL
-        _tall(0, i, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
-        i = _quads(i, i + (rows - i) // 4 * 4, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
-        _single(i, rows, w, w_k, row, column, b, b_k, size, strips, out, out_at, out_row, k, more)
+        tall = rows - rows % _TALL
+        quads = tall + (rows - tall) // 4 * 4
+        if tall:
+            _tall(0, tall, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)
+        if quads > tall:
+            _quads(tall, quads, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)
+        if rows > quads:
+            _single(quads, rows, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)
