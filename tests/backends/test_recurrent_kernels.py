@@ -254,12 +254,19 @@ def test_fast_equals_reference_when_split_over_threads(
     assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
 
 
+def loops_of_teams():
+    """The compiled loops, where threads can leave their core to others."""
+    if not import_module("backends._numpy.teams_compiled").CAN_YIELD:
+        pytest.skip("no teams on this system")
+    return import_module("backends._numpy.recurrent_compiled")
+
+
 @pytest.mark.usefixtures("compiled_bodies")
 @pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize("shape", [(7, 3, 20, 50), (131, 3, 2, 35), (3, 1, 40, 64), (0, 3, 4, 40), (4, 2, 0, 33)])
 @pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
 def test_members_with_features_each_give_the_bits_of_one_alone(kind, nonlinearity, shape, lengths, monkeypatch):
-    loops = import_module("backends._numpy.recurrent_compiled")
+    loops = loops_of_teams()
     monkeypatch.setattr(loops, "_PART_WORK", 1)
     case = Case(kind, shape, lengths=lengths, scale=0.1)
     options = {"reverse": lengths, "nonlinearity": nonlinearity}
@@ -276,7 +283,7 @@ def test_members_with_features_each_give_the_bits_of_one_alone(kind, nonlinearit
 
 @pytest.mark.usefixtures("compiled_bodies")
 def test_members_have_features_where_weights_are_large_or_sequences_few(monkeypatch):
-    loops = import_module("backends._numpy.recurrent_compiled")
+    loops = loops_of_teams()
     monkeypatch.setattr(threads, "cores", lambda: 2)
     large, small = (np.empty((2048, 512), np.float32),) * 2, (np.empty((512, 128), np.float32),) * 2
     halves = [slice(0, 16), slice(16, 32)]
