@@ -13,4 +13,9 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-jit: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+
+jit: Callable[[F], F] = numba.njit(**_OPTIONS)
+
+inlined: Callable[[F], F] = numba.njit(forceinline=True, **_OPTIONS)
+"""For what is short beside a call of it, where arrays are passed as seven numbers each."""

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from backends._numpy.jit import jit
+from backends._numpy.jit import inlined, jit
 
 Array = Any
 
@@ -29,8 +29,8 @@ _DEPTH = 256
 
 _HAS_512_BITS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
-_TALL, _PAIR = (12, 2) if _HAS_512_BITS else (6, 1)
-"""Rows of the largest tile, and strips of one with 4 rows: the most that registers hold."""
+_TALL, _PAIR = (8, 2) if _HAS_512_BITS else (6, 1)
+"""Rows and strips of the largest tile: the most that registers hold."""
 
 
 @jit
@@ -56,18 +56,12 @@ def add_rows(a: Array, at: int, row: int, out: Array, out_at: int, out_row: int,
 
 
 @jit
-def strips_for(rows: int, columns: int) -> Array:
-    """Zeros for a matrix in strips."""
-    return np.zeros((-(-columns // STRIP), rows, STRIP), np.float32)
-
-
-@jit
-def put_in_strips(a: Array, at: int, row: int, strips: Array, place: int, rows: int, columns: int) -> None:
-    """Copy rows of a flat array, as :func:`copy_rows` does, to those of strips from ``place`` on."""
-    flat, size = strips.reshape(-1), strips.shape[1] * STRIP
-    for j in range(len(strips)):
-        here, width = at + j * STRIP, min(STRIP, columns - j * STRIP)
-        copy_rows(a, here, row, flat, j * size + place * STRIP, STRIP, rows, width)
+def put_in_strips(
+    a: Array, at: int, row: int, strips: Array, strips_at: int, strip: int, rows: int, columns: int
+) -> None:
+    """Copy rows of a flat array, as :func:`copy_rows` does, to strips at the given distance from each other."""
+    for j in range(0, columns, STRIP):
+        copy_rows(a, at + j, row, strips, strips_at + j // STRIP * strip, STRIP, rows, min(STRIP, columns - j))
 
 
 @jit
@@ -76,63 +70,9 @@ def in_strips(a: Array) -> Array:
     rows, columns = a.shape
     if columns == STRIP:
         return a.reshape(1, rows, STRIP)
-    out = strips_for(rows, columns)
-    put_in_strips(a.reshape(-1), 0, columns, out, 0, rows, columns)
+    out = np.zeros((-(-columns // STRIP), rows, STRIP), np.float32)
+    put_in_strips(a.reshape(-1), 0, columns, out.reshape(-1), 0, rows * STRIP, rows, columns)
     return out
-
-
-@jit
-def product(
-    w: Array,
-    w_at: int,
-    row: int,
-    column: int,
-    rows: int,
-    depth: int,
-    b: Array,
-    b_at: int,
-    strips: int,
-    out: Array,
-    out_at: int,
-    out_row: int,
-    add: bool,
-) -> None:
-    """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
-
-    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, and
-    ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
-    """
-    size = depth * STRIP
-    tall, quads = rows - rows % _TALL, (rows % _TALL) // 4 * 4
-    for start in range(0, depth, _DEPTH):
-        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
-        for j in range(strips):
-            b_j, o = b_k + j * size, out_at + j * STRIP
-            for i in range(0, tall, _TALL):
-                _tile(_TALL, 1, w, w_k + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, k, more)
-        for i in range(tall, tall + quads, 4):
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % _PAIR
-            for j in range(0, whole, _PAIR):
-                _tile(4, _PAIR, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(4, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-        i = tall + quads
-        if rows - i >= 2:
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % 2
-            for j in range(0, whole, 2):
-                _tile(2, 2, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(2, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            i += 2
-        if i < rows:
-            w_i, o = w_k + i * row, out_at + i * out_row
-            whole = strips - strips % 4
-            for j in range(0, whole, 4):
-                _tile(1, 4, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
-            for j in range(whole, strips):
-                _tile(1, 1, w, w_i, row, column, b, b_k + j * size, size, out, o + j * STRIP, out_row, k, more)
 
 
 @numba.extending.intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
@@ -206,3 +146,91 @@ def _tile(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _bands(height: int, width: int) -> Any:
+    """Rows ``[first, stop)`` of a product in tiles of so many rows and strips; a few strips stay in cache for all rows."""
+
+    @inlined
+    def bands(
+        first: int,
+        stop: int,
+        w: Array,
+        w_at: int,
+        row: int,
+        column: int,
+        b: Array,
+        b_at: int,
+        size: int,
+        strips: int,
+        out: Array,
+        out_at: int,
+        out_row: int,
+        depth: int,
+        add: bool,
+    ) -> None:
+        whole = strips - strips % width
+        for j in range(0, whole, width):
+            b_j, o = b_at + j * size, out_at + j * STRIP
+            for i in range(first, stop, height):
+                _tile(
+                    height,
+                    width,
+                    w,
+                    w_at + i * row,
+                    row,
+                    column,
+                    b,
+                    b_j,
+                    size,
+                    out,
+                    o + i * out_row,
+                    out_row,
+                    depth,
+                    add,
+                )
+        for j in range(whole, strips):
+            b_j, o = b_at + j * size, out_at + j * STRIP
+            for i in range(first, stop, height):
+                _tile(
+                    height, 1, w, w_at + i * row, row, column, b, b_j, size, out, o + i * out_row, out_row, depth, add
+                )
+
+    return bands
+
+
+_tall, _quads, _single = _bands(_TALL, _PAIR), _bands(4, _PAIR), _bands(1, 4)
+
+
+@jit
+def product(
+    w: Array,
+    w_at: int,
+    row: int,
+    column: int,
+    rows: int,
+    depth: int,
+    b: Array,
+    b_at: int,
+    strip: int,
+    strips: int,
+    out: Array,
+    out_at: int,
+    out_row: int,
+    add: bool,
+) -> None:
+    """``out = w @ b``, or added to what is there, for ``b (depth, N)`` in strips.
+
+    All lie in flat arrays, from the given places on: ``w (rows, depth)`` with its rows and columns at the given distances, the
+    strips at theirs, and ``out (rows, N)`` with its rows at a distance that leaves room for all strips.
+    """
+    for start in range(0, depth, _DEPTH):
+        k, more, w_k, b_k = min(_DEPTH, depth - start), add or start > 0, w_at + start * column, b_at + start * STRIP
+        tall = rows - rows % _TALL
+        quads = tall + (rows - tall) // 4 * 4
+        if tall:
+            _tall(0, tall, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)
+        if quads > tall:
+            _quads(tall, quads, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)
+        if rows > quads:
+            _single(quads, rows, w, w_k, row, column, b, b_k, strip, strips, out, out_at, out_row, k, more)

@@ -6,8 +6,11 @@ which leaves the factors directly. The way back gathers the gradients of the gat
 in cache multiplies them for those of the weights and of x.
 
 Inside, states and gates have rows of P numbers, H and what is missing to whole strips of 16, which the weights' strips
-fill with zeros. The gates of a step are blocks ``(n, P)`` one after another: of a GRU r, z, and apart from each other, since
-r comes between them, the shares of x and of h in n.
+fill with zeros. The gates of a step are blocks ``(n, P)`` one after another (``cells_compiled.py``).
+
+Threads have a part of the batch each, or, as a team (``teams_compiled.py``), a part of the features, with the weights that
+lead there. Then a thread needs what the others made of the step before. Sums go over features in the same order whoever
+makes them, so the number of members changes no bit.
 
 Importing numba takes about half a second; the first call of a cell compiles it, some seconds for each direction, and
 stores the result beside this file or in ``NUMBA_CACHE_DIR``: later processes load it in milliseconds.
@@ -16,70 +19,28 @@ stores the result beside this file or in ``NUMBA_CACHE_DIR``: later processes lo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends._numpy import threads
-from backends._numpy.jit import jit
-from backends._numpy.products_compiled import (
-    STRIP,
-    add_rows,
-    copy_rows,
-    in_strips,
-    product,
-    put_in_strips,
-    strips_for,
-)
+from backends._numpy import teams_compiled, threads
+from backends._numpy.cells_compiled import GRU, KINDS, LSTM, block_of_h, blocks_of, factors_of, step_back, step_there
+from backends._numpy.jit import inlined, jit
+from backends._numpy.products_compiled import STRIP, add_rows, copy_rows, in_strips, product, put_in_strips
+from backends._numpy.teams_compiled import finish, take
 
 Array = Any
 Arrays = tuple[Any, ...]
 Optionals = tuple[Any, ...]
 
-KINDS = ("relu", "tanh", "sigmoid", "lstm", "gru")
-"""What the loops call by number: Elman's cell by its nonlinearity, and the others."""
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 _TOGETHER = 64
 """Rows that are multiplied together on the way there: of few sequences, as many steps as make up so many."""
 
 _RUN = 240
 """Rows whose gradients are multiplied together on the way back: as many steps as make up so many."""
-
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)  # a Python number would make the loops double
-
-
-# ---------------------------------------------------------------- elements
-_LARGEST = np.float32(7.90531110763549805)
-_ODD_1, _ODD_3, _ODD_5, _ODD_7, _ODD_9, _ODD_11, _ODD_13 = np.asarray(
-    [
-        4.89352455891786e-03,
-        6.37261928875436e-04,
-        1.48572235717979e-05,
-        5.12229709037114e-08,
-        -8.60467152213735e-11,
-        2.00018790482477e-13,
-        -2.76076847742355e-16,
-    ],
-    np.float32,
-)
-_EVEN_0, _EVEN_2, _EVEN_4, _EVEN_6 = np.asarray(
-    [4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06], np.float32
-)
-
-
-@jit
-def _tanh(x: Any) -> Any:
-    """The rational minimax approximation that Eigen uses, good to a few units in the last place; NaN stays."""
-    x = _LARGEST if x > _LARGEST else (-_LARGEST if x < -_LARGEST else x)
-    u = x * x
-    high = ((((_ODD_13 * u + _ODD_11) * u + _ODD_9) * u + _ODD_7) * u + _ODD_5) * u + _ODD_3
-    return x * (high * u + _ODD_1) / (((_EVEN_6 * u + _EVEN_4) * u + _EVEN_2) * u + _EVEN_0)
-
-
-@jit
-def _sigmoid(x: Any) -> Any:
-    """The logistic function."""
-    return _tanh(_HALF * x) * _HALF + _HALF
 
 
 # ---------------------------------------------------------------- resting sequences
@@ -92,11 +53,11 @@ def _fill(a: Array, resting: Array, value: Any) -> None:
 
 
 @jit
-def _hold(new: Array, old: Array, resting: Array) -> None:
-    """Keep the old state ``(n, P)`` of resting sequences."""
+def _hold(new: Array, old: Array, resting: Array, wide: int) -> None:
+    """Keep the old state, so many numbers, of resting sequences."""
     for n in range(resting.shape[0]):
         if resting[n]:
-            new[n] = old[n]
+            new[n * wide : (n + 1) * wide] = old[n * wide : (n + 1) * wide]
 
 
 # ---------------------------------------------------------------- layout
@@ -108,181 +69,242 @@ class _Sequence(NamedTuple):
     row: int
 
 
-@jit
-def _turned(w: Array, width: int) -> Array:
-    """``w.T`` in strips, ``(gates, P / 16, K, 16)``, for products that lead from K features to each gate."""
-    gates, k = len(w) // width, w.shape[1]
-    out = np.zeros((gates, -(-width // STRIP), k, STRIP), w.dtype)
-    for g in range(gates):
-        for j in range(width):
-            for i in range(k):
-                out[g, j // STRIP, i, j % STRIP] = w[g * width + j, i]
-    return out
+class _Part(NamedTuple):
+    """What a member of a team has of rows of P numbers: ``wide`` of each from ``first`` on, of which ``used`` hold something.
+
+    Arrays that a team shares lie part by part: of all rows the first part, then of all rows the next.
+    """
+
+    first: int
+    wide: int
+    used: int
 
 
 @jit
-def _cut(w: Array, width: int) -> Array:
-    """``w`` in strips, ``(gates, K / 16, H, 16)``, for products that lead from each gate back to K features."""
-    gates = len(w) // width
-    out = np.empty((gates, -(-w.shape[1] // STRIP), width, STRIP), w.dtype)
-    for g in range(gates):
-        out[g] = in_strips(w[g * width : (g + 1) * width])
-    return out
+def _part(edges: Array, member: int, width: int) -> Any:
+    first, wide = edges[member], edges[member + 1] - edges[member]
+    return _Part(first, wide, min(wide, width - first))
 
 
 @jit
-def _block_of_h(kind: int, gate: int) -> int:
-    """Where the share of h in a gate lies."""
-    return gate + 1 if kind == _GRU and gate == 2 else gate
+def _place(part: Any, rows: int, row: int) -> int:
+    """Where a row of a part lies in an array of so many rows."""
+    return rows * part.first + row * part.wide  # type: ignore[no-any-return]
 
 
 @jit
-def _bias(kind: int, b_ih: Array, b_hh: Array, gates: int, blocks: int, width: int, padded: int) -> Array:
-    out = np.zeros((blocks, padded), np.float32)
-    for g in range(gates):
-        for j in range(width):
-            if b_ih.shape[0]:
-                out[g, j] += b_ih[g * width + j]
-            if b_hh.shape[0]:
-                out[_block_of_h(kind, g), j] += b_hh[g * width + j]
-    return out
+def _rows(a: Array, part: Any, rows: int, row: int, count: int) -> Array:
+    """Some rows of a part, flat."""
+    at = _place(part, rows, row)
+    return a[at : at + count * part.wide]
 
 
-@jit
-def _padded(a: Array, start: int, stop: int, padded: int) -> Array:
-    """Rows of a state ``(N, H)``, filled up; zeros where there are none."""
-    out = np.zeros((stop - start, padded), np.float32)
-    if a.shape[0]:
-        out[:, : a.shape[1]] = a[start:stop]
-    return out
-
-
-# ---------------------------------------------------------------- steps of the cells
-_RELU, _TANH, _SIGMOID, _LSTM, _GRU = range(len(KINDS))
-
-
-@jit
-def _rnn_step(kind: int, z: Array, h: Array, factors: Array) -> None:
-    for j in range(h.shape[0]):
-        if kind == _RELU:
-            h[j] = _ZERO if z[j] < _ZERO else z[j]
-        elif kind == _TANH:
-            h[j] = _tanh(z[j])
-        else:
-            h[j] = _sigmoid(z[j])
-    for j in range(factors.shape[0]):
-        if kind == _RELU:
-            factors[j] = _ONE if h[j] > _ZERO else _ZERO
-        elif kind == _TANH:
-            factors[j] = _ONE - h[j] * h[j]
-        else:
-            factors[j] = h[j] - h[j] * h[j]
-
-
-@jit
-def _lstm_step(z: Array, c: Array, h: Array, factors: Array) -> None:
-    size = c.shape[0]
-    for j in range(size):
-        i, f, g, o = _sigmoid(z[j]), _sigmoid(z[size + j]), _tanh(z[2 * size + j]), _sigmoid(z[3 * size + j])
-        c_old = c[j]
-        c[j] = i * g + f * c_old
-        s = _tanh(c[j])
-        h[j] = o * s
-        factors[j] = (_ONE - s * s) * o
-        factors[size + j] = (i - i * i) * g
-        factors[2 * size + j] = (f - f * f) * c_old
-        factors[3 * size + j] = (_ONE - g * g) * i
-        factors[4 * size + j] = (o - o * o) * s
-        factors[5 * size + j] = f
-
-
-@jit
-def _gru_step(z: Array, old: Array, h: Array, factors: Array) -> None:
-    size = h.shape[0]
-    for j in range(size):
-        r, u, b = _sigmoid(z[j]), _sigmoid(z[size + j]), z[3 * size + j]
-        n = _tanh(z[2 * size + j] + r * b)
-        d = old[j] - n
-        h[j] = n + u * d
-        of_n = (_ONE - n * n) * (_ONE - u)
-        factors[j] = (r - r * r) * b * of_n
-        factors[size + j] = (u - u * u) * d
-        factors[2 * size + j] = of_n
-        factors[3 * size + j] = of_n * r
-        factors[4 * size + j] = u
-
-
-@jit
-def _step(kind: int, z: Array, c: Array, old: Array, h: Array, factors: Array) -> None:
-    """From the gates and the old state to the new one and to the factors; all arrays are flat."""
-    if kind == _LSTM:
-        _lstm_step(z, c, h, factors)
-    elif kind == _GRU:
-        _gru_step(z, old, h, factors)
-    else:
-        _rnn_step(kind, z, h, factors)
-
-
-@jit
-def _lstm_step_back(g: Array, c: Array, factors: Array, i: Array, f: Array, n: Array, o: Array) -> None:
-    size = g.shape[0]
-    for j in range(size):
-        gc = c[j] + g[j] * factors[j]
-        i[j] = gc * factors[size + j]
-        f[j] = gc * factors[2 * size + j]
-        n[j] = gc * factors[3 * size + j]
-        o[j] = g[j] * factors[4 * size + j]
-        c[j] = gc * factors[5 * size + j]
-
-
-@jit
-def _times(g: Array, factors: Array, out: Array) -> None:
-    for j in range(g.shape[0]):
-        out[j] = g[j] * factors[j]
-
-
-@jit
-def _step_back(
-    kind: int, g: Array, c: Array, factors: Array, blocks: Array, start: int, stop: int, held: Array
+@inlined
+def _lead(
+    a: Array,
+    rows: int,
+    row: int,
+    count: int,
+    edges: Array,
+    width: int,
+    w: Array,
+    w_at: int,
+    strips: int,
+    out: Array,
+    out_at: int,
+    add: bool,
 ) -> None:
-    """From the gradients of the new state to those of the gates, of the old c, and of what a GRU holds of the old h."""
-    size = g.shape[0]
-    if kind == _LSTM:
-        i, f = blocks[0][start:stop].reshape(-1), blocks[1][start:stop].reshape(-1)
-        n, o = blocks[2][start:stop].reshape(-1), blocks[3][start:stop].reshape(-1)
-        _lstm_step_back(g, c, factors, i, f, n, o)
-        return
-    for b in range(len(blocks)):
-        _times(g, factors[b * size : (b + 1) * size], blocks[b][start:stop].reshape(-1))
-    if kind == _GRU:
-        _times(g, factors[4 * size : 5 * size], held)
+    """Multiply some of the rows, which hold ``width`` numbers, with weights in strips."""
+    for member in range(len(edges) - 1):
+        part = _part(edges, member, width)
+        at, w_part, more = _place(part, rows, row), w_at + part.first * STRIP, add or member > 0
+        product(
+            a, at, part.wide, 1, count, part.used, w, w_part, width * STRIP, strips, out, out_at, strips * STRIP, more
+        )
+
+
+@jit
+def _turn(w: Array, width: int, part: Any, padded: int, out: Array) -> None:
+    """Put a part of ``w.T`` in strips, ``(gates, P / 16, K, 16)``, for products that lead from K features to each gate."""
+    k = w.shape[1]
+    for g in range(len(w) // width):
+        for j in range(part.wide):
+            at, row = (g * padded + part.first + j - j % STRIP) * k + j % STRIP, g * width + part.first + j
+            for i in range(k):
+                out[at + i * STRIP] = w[row, i] if j < part.used else _ZERO
+
+
+@jit
+def _cut(w: Array, width: int, part: Any, padded: int, out: Array) -> None:
+    """Put a part of ``w`` in strips, ``(gates, K / 16, H, 16)``, for products that lead from each gate back to K features."""
+    flat, k = w.reshape(-1), w.shape[1]
+    for g in range(len(w) // width):
+        at = (g * padded + part.first) * width
+        out[at + part.used // STRIP * STRIP * width : at + part.wide * width] = _ZERO
+        put_in_strips(flat, g * width * k + part.first, k, out, at, width * STRIP, width, part.used)
+
+
+@jit
+def _add_biases(kind: int, b_ih: Array, b_hh: Array, width: int, part: Any, padded: int, out: Array) -> None:
+    """Put a part of the sums of the biases into ``out (blocks, P)``."""
+    for b in range(len(out) // padded):
+        out[b * padded + part.first : b * padded + part.first + part.wide] = _ZERO
+    for g in range(len(b_ih) // width):
+        add_rows(b_ih, g * width + part.first, 0, out, g * padded + part.first, 0, 1, part.used)
+    for g in range(len(b_hh) // width):
+        add_rows(b_hh, g * width + part.first, 0, out, block_of_h(kind, g) * padded + part.first, 0, 1, part.used)
+
+
+@jit
+def _fill_up(a: Array, start: int, part: Any, out: Array) -> None:
+    """Put the part of a state ``(N, H)`` into rows of it; zeros where there is none."""
+    out[:] = _ZERO
+    if a.shape[0]:
+        at, width = start * a.shape[1] + part.first, a.shape[1]
+        copy_rows(a.reshape(-1), at, width, out, 0, part.wide, len(out) // part.wide, part.used)
+
+
+@jit
+def _give(a: Array, part: Any, start: int, out: Array) -> None:
+    """Put rows of a part into the part of a state ``(N, H)``."""
+    width = out.shape[1]
+    at = start * width + part.first
+    copy_rows(a, 0, part.wide, out.reshape(-1), at, width, len(a) // part.wide, part.used)
+
+
+# ---------------------------------------------------------------- room
+@jit
+def _run(steps: int, size: int) -> int:
+    """How many steps' shares of x are made together."""
+    return max(1, min(steps, _TOGETHER // size))
+
+
+@jit
+def _run_back(steps: int, size: int) -> int:
+    """How many steps' gradients are multiplied together."""
+    runs = max(1, -(-steps * size // _RUN))
+    return max(1, -(-steps // runs))
+
+
+@jit
+def _filled_up(numbers: int) -> int:
+    """To whole strips."""
+    return (numbers + STRIP - 1) // STRIP * STRIP
+
+
+@jit
+def _sizes_kept(kind: int, steps: int, size: int, width: int, keep: bool) -> tuple[int, int]:
+    """Of the states and of the factors."""
+    state = size * _filled_up(width)
+    return (steps + 1 if keep else 2) * state, (steps if keep else 1) * factors_of(kind) * state
+
+
+@jit
+def _sizes(kind: int, gates: int, steps: int, size: int, features: int, width: int) -> tuple[int, int, int, int, int]:
+    """Of w_ih and w_hh in strips, of the biases, of c, and of the gates of a run of steps."""
+    padded, blocks = _filled_up(width), blocks_of(kind, gates)
+    of_z = _run(steps, size) * blocks * size * padded
+    return gates * padded * features, gates * padded * width, blocks * padded, size * padded, of_z
+
+
+@jit
+def _sizes_back(
+    kind: int, gates: int, steps: int, size: int, features: int, width: int, x_too: bool
+) -> tuple[int, int, int, int, int, int]:
+    """Of w_ih and w_hh in strips, and of the gradients of h, of c, of the h that is held, and of the gates of a run."""
+    padded, of_w_x = _filled_up(width), gates * _filled_up(features) * width if x_too else 0
+    state, of_gz = size * padded, blocks_of(kind, gates) * _run_back(steps, size) * size * padded
+    return of_w_x, gates * padded * width, state, state, state, of_gz
+
+
+@jit
+def _sizes_of_sums(
+    kind: int, gates: int, steps: int, size: int, features: int, width: int, weights_too: bool
+) -> tuple[int, int, int, int, int]:
+    """Of the x and the h of a run of steps in strips, and of the gradients of w_ih, w_hh and the biases."""
+    if not weights_too:
+        return 0, 0, 0, 0, 0
+    padded, wide, rows = _filled_up(width), _filled_up(features), _run_back(steps, size) * size
+    return rows * wide, rows * padded, gates * padded * wide, gates * padded * padded, blocks_of(kind, gates) * padded
+
+
+@lru_cache
+def _length(sizes: tuple[Any, ...], *given: Any) -> int:
+    """How long a flat array is for all pieces of sizes that a function gives."""
+    pieces = sizes.py_func(*given)  # type: ignore[attr-defined]
+    return sum(pieces) + STRIP * (len(pieces) + 1)  # type: ignore[no-any-return]
+
+
+@jit
+def _piece(room: Array, size: int) -> tuple[Array, Array]:
+    """Cut off the next array, which begins where a line of memory does, for else many vectors lie across two; and the rest."""
+    at = -(room.ctypes.data // 4) % STRIP
+    return room[at : at + size], room[at + size :]
 
 
 # ---------------------------------------------------------------- walks
 @jit
 def _shares_of_x(
-    x: _Sequence, w: Array, bias: Array, first: int, steps: int, reverse: bool, start: int, features: int, z: Array
+    x: _Sequence,
+    w: Array,
+    bias: Array,
+    at: int,
+    way: int,
+    features: int,
+    run: int,
+    size: int,
+    gates: int,
+    blocks: int,
+    padded: int,
+    part: Any,
+    rows: int,
+    z: Array,
 ) -> None:
-    """Gates ``z (run, blocks, n, P)`` of a few steps, as far as biases and x make them: a product a step, or a sequence."""
-    run, blocks, size, padded = z.shape
-    flat, of_bias = z.reshape(-1), bias.reshape(-1)
+    """Gates of a few steps, as far as biases and x make them: a product a step, or a sequence."""
+    strips, block = part.wide // STRIP, size * part.wide
     for s in range(run):
         for b in range(blocks):
-            copy_rows(of_bias, b * padded, 0, flat, (s * blocks + b) * size * padded, padded, size, padded)
-    t, way = steps - 1 - first if reverse else first, -x.step if reverse else x.step
-    at, weights, strips = t * x.step + start * x.row, w.reshape(-1), w.shape[1]
-    for g in range(len(w)):
-        w_g = g * padded * features
+            to = _place(part, rows, (s * blocks + b) * size)
+            copy_rows(bias, b * padded + part.first, 0, z, to, part.wide, size, part.wide)
+    for g in range(gates):
+        w_g, to = (g * padded + part.first) * features, _place(part, rows, g * size)
         if size >= run:
             for s in range(run):
-                to = (s * blocks + g) * size * padded
-                product(x.values, at + s * way, x.row, 1, size, features, weights, w_g, strips, flat, to, padded, True)
+                here, there = at + s * way, to + s * blocks * block
+                product(
+                    x.values,
+                    here,
+                    x.row,
+                    1,
+                    size,
+                    features,
+                    w,
+                    w_g,
+                    features * STRIP,
+                    strips,
+                    z,
+                    there,
+                    part.wide,
+                    True,
+                )
         else:
             for n in range(size):
-                to = (g * size + n) * padded
-                row = at + n * x.row
+                here, there = at + n * x.row, to + n * part.wide
                 product(
-                    x.values, row, way, 1, run, features, weights, w_g, strips, flat, to, blocks * size * padded, True
+                    x.values,
+                    here,
+                    way,
+                    1,
+                    run,
+                    features,
+                    w,
+                    w_g,
+                    features * STRIP,
+                    strips,
+                    z,
+                    there,
+                    blocks * block,
+                    True,
                 )
 
 
@@ -301,104 +323,204 @@ def walk(
     idle: Array,
     reverse: bool,
     keep: bool,
-    start: int,
-    stop: int,
     y_values: Array,
     y_step: int,
     y_row: int,
     h_n: Array,
     c_n: Array,
-) -> tuple[Array, Array]:
-    """Outputs and final states of a part; returns the states h ``(T + 1, n, P)`` and the factors ``(T, factors, n, P)``."""
+    start: int,
+    stop: int,
+    edges: Array,
+    progress: Array,
+    kept: Array,
+    room: Array,
+    member: int,
+) -> None:
+    """Outputs and final states, and the states h of ``(T + 1) n`` rows and the factors, of a step one after another."""
     x, y = _Sequence(x_values, x_step, x_row), _Sequence(y_values, y_step, y_row)
     steps, size, features, width = len(idle), stop - start, w_ih.shape[1], w_hh.shape[1]
-    w_x, w_h = _turned(w_ih, width), _turned(w_hh, width)
-    gates, padded, blocks = len(w_x), w_x.shape[1] * STRIP, 4 if kind == _GRU else len(w_x)
-    bias = _bias(kind, b_ih, b_hh, gates, blocks, width, padded)
-    count = 6 if kind == _LSTM else 5 if kind == _GRU else 1
-    states = np.empty((steps + 1 if keep else 2, size, padded), np.float32)
-    factors = np.empty((steps if keep else 1, count, size, padded), np.float32)
-    c = _padded(c_0, start, stop, padded if kind == _LSTM else 0)
-    run = max(1, min(steps, _TOGETHER // size))
-    z = np.empty((run, blocks, size, padded), np.float32)
-    states[0] = _padded(h_0, start, stop, padded)
-    flat, flat_states, flat_c, flat_factors = z.reshape(-1), states.reshape(-1), c.reshape(-1), factors.reshape(-1)
-    weights, strips, block, last = w_h.reshape(-1), w_h.shape[1], size * padded, 0
-    for s in range(steps):
-        t, resting = steps - 1 - s if reverse else s, idle[steps - 1 - s if reverse else s, start:stop]
-        if s % run == 0:
-            _shares_of_x(x, w_x, bias, s, steps, reverse, start, features, z[: min(run, steps - s)])
-        old = s if keep else s % 2
-        last = old + 1 if keep else 1 - old
-        for g in range(gates):
-            at, to = g * padded * width, ((s % run) * blocks + _block_of_h(kind, g)) * block
-            product(flat_states, old * block, padded, 1, size, width, weights, at, strips, flat, to, padded, True)
-        step, now = s if keep else 0, s % run
-        c_old = c.copy() if resting.shape[0] else c
-        _step(
-            kind,
-            flat[now * blocks * block : (now + 1) * blocks * block],
-            flat_c,
-            flat_states[old * block : (old + 1) * block],
-            flat_states[last * block : (last + 1) * block],
-            flat_factors[step * count * block : (step + 1) * count * block],
-        )
-        place = t * y.step + start * y.row
-        copy_rows(flat_states, last * block, padded, y.values, place, y.row, size, width)
-        if resting.shape[0]:
-            for n in range(size):
-                if resting[n]:
-                    y.values[place + n * y.row : place + n * y.row + width] = _ZERO
-            _hold(states[last], states[old], resting)
-            if kind == _LSTM:
-                _hold(c, c_old, resting)
-            _fill(factors[step], resting, _ZERO)
-            if count > 1:
-                _fill(factors[step, count - 1 :], resting, _ONE)  # the old c, or h, is held
-    h_n[start:stop] = states[last, :, :width]
-    if kind == _LSTM:
-        c_n[start:stop] = c[:, :width]
-    return states, factors
+    gates, padded = len(w_ih) // width, edges[-1]
+    blocks, count, run = blocks_of(kind, gates), factors_of(kind), _run(steps, size)
+    of_states, of_factors = _sizes_kept(kind, steps, size, width, keep)
+    of_w_x, of_w_h, of_bias, of_c, of_z = _sizes(kind, gates, steps, size, features, width)
+    states, rest = _piece(kept, of_states)
+    factors, rest = _piece(rest, of_factors)
+    w_x, rest = _piece(room, of_w_x)
+    w_h, rest = _piece(rest, of_w_h)
+    bias, rest = _piece(rest, of_bias)
+    c, rest = _piece(rest, of_c)
+    z, rest = _piece(rest, of_z)
+    of_states, of_factors, of_z = of_states // padded, of_factors // padded, of_z // padded
+    for phase in range(steps + 1):
+        mine = take(progress, member, phase)
+        while mine >= 0:
+            part = _part(edges, mine, width)
+            if phase == 0:
+                _turn(w_ih, width, part, padded, w_x)
+                _turn(w_hh, width, part, padded, w_h)
+                _add_biases(kind, b_ih, b_hh, width, part, padded, bias)
+                _fill_up(h_0, start, part, _rows(states, part, of_states, 0, size))
+                if kind == LSTM:
+                    _fill_up(c_0, start, part, _rows(c, part, size, 0, size))
+            else:
+                s, old = phase - 1, phase - 1 if keep else (phase - 1) % 2
+                new, step, now = old + 1 if keep else 1 - old, s if keep else 0, s % run
+                t = steps - 1 - s if reverse else s
+                if now == 0:
+                    at, way = t * x.step + start * x.row, -x.step if reverse else x.step
+                    some = min(run, steps - s)
+                    _shares_of_x(x, w_x, bias, at, way, features, some, size, gates, blocks, padded, part, of_z, z)
+                for g in range(gates):
+                    w_g, strips = (g * padded + part.first) * width, part.wide // STRIP
+                    to = _place(part, of_z, (now * blocks + block_of_h(kind, g)) * size)
+                    _lead(states, of_states, old * size, size, edges, width, w_h, w_g, strips, z, to, True)
+                h_old, h_new = (
+                    _rows(states, part, of_states, old * size, size),
+                    _rows(states, part, of_states, new * size, size),
+                )
+                of_step = _rows(factors, part, of_factors, step * count * size, count * size)
+                c_now = _rows(c, part, size, 0, size)
+                resting = idle[t, start:stop]
+                c_old = c_now.copy() if resting.shape[0] else c_now
+                step_there(kind, _rows(z, part, of_z, now * blocks * size, blocks * size), c_now, h_old, h_new, of_step)
+                to = t * y.step + start * y.row + part.first
+                copy_rows(states, _place(part, of_states, new * size), part.wide, y.values, to, y.row, size, part.used)
+                if resting.shape[0]:
+                    for n in range(size):
+                        if resting[n]:
+                            y.values[to + n * y.row : to + n * y.row + part.used] = _ZERO
+                    _hold(h_new, h_old, resting, part.wide)
+                    if kind == LSTM:
+                        _hold(c_now, c_old, resting, part.wide)
+                    each = of_step.reshape(count, size, part.wide)
+                    _fill(each, resting, _ZERO)
+                    if count > 1:
+                        _fill(each[count - 1 :], resting, _ONE)  # the old c, or h, is held
+            if phase == steps:
+                last = steps if keep else steps % 2
+                h = _rows(states, part, of_states, last * size, size)
+                _give(h, part, start, h_n)
+                if kind == LSTM:
+                    _give(_rows(c, part, size, 0, size), part, start, c_n)
+            mine = finish(progress, member, phase)
 
 
 @jit
-def _add_weights(
+def _back_to_h(
     kind: int,
-    x: _Sequence,
-    states: Array,
     gz: Array,
+    rows: int,
+    place: int,
+    edges: Array,
+    width: int,
+    gates: int,
+    w_h: Array,
+    part: Any,
+    resting: Array,
+    held: Array,
+    gh: Array,
+    size: int,
+) -> None:
+    """From the gradients of a step's gates to those of the old h."""
+    own, padded = _rows(gh, part, size, 0, size), edges[-1]
+    before = own.copy() if resting.shape[0] else own
+    for g in range(gates):
+        row, w_g = block_of_h(kind, g) * rows + place, (g * padded + part.first) * width
+        all_rows = len(gz) // padded
+        _lead(gz, all_rows, row, size, edges, width, w_h, w_g, part.wide // STRIP, gh, size * part.first, g > 0)
+    if kind == GRU:
+        own += _rows(held, part, size, 0, size)
+    else:
+        _hold(own, before, resting, part.wide)
+
+
+@jit
+def _back_to_x(
+    gz: Array,
+    all_rows: int,
+    rows: int,
+    used: int,
+    edges: Array,
+    width: int,
+    gates: int,
+    w_x: Array,
+    wide: int,
+    part: Any,
     first: int,
     last: int,
     reverse: bool,
     start: int,
     steps: int,
-    features: int,
-    of_x: Array,
-    of_h: Array,
-    of_bias: Array,
+    gx: _Sequence,
 ) -> None:
-    """Add what the steps ``[first, last)`` give to the gradients of the weights."""
-    size, padded, blocks, used = states.shape[1], states.shape[2], len(gz), (last - first) * states.shape[1]
-    wide, gates = of_x.shape[1], len(of_x) // padded
-    inputs, old = strips_for(used, features), in_strips(states[first:last].reshape(used, padded))
+    """From the gradients of the gates of the steps ``[first, last)`` to those of a part of x."""
+    out, size = np.empty(used * part.wide, np.float32), used // (last - first)
+    for g in range(gates):
+        w_g = (g * wide + part.first) * width
+        _lead(gz, all_rows, g * rows, used, edges, width, w_x, w_g, part.wide // STRIP, out, 0, g > 0)
     for s in range(first, last):
-        t = steps - 1 - s if reverse else s
-        put_in_strips(x.values, t * x.step + start * x.row, x.row, inputs, (s - first) * size, size, features)
-    of_inputs, of_old = inputs.reshape(-1), old.reshape(-1)
-    to_x, to_h, to_bias, flat = of_x.reshape(-1), of_h.reshape(-1), of_bias.reshape(-1), gz.reshape(-1)
+        to = (steps - 1 - s if reverse else s) * gx.step + start * gx.row + part.first
+        copy_rows(out, (s - first) * size * part.wide, part.wide, gx.values, to, gx.row, size, part.used)
+
+
+class _Sums(NamedTuple):
+    """What the gradients of the weights are made from, x and h of a run of rows in strips, and where they are summed."""
+
+    rows: int
+    inputs: Array
+    old: Array
+    of_x: Array
+    of_h: Array
+    of_bias: Array
+
+
+@jit
+def _begin_sums(part: Any, part_of_x: Any, gates: int, blocks: int, padded: int, wide: int, sums: Any) -> None:
+    """Fill a part with zeros."""
+    sums.inputs[part_of_x.first * sums.rows : (part_of_x.first + part_of_x.wide) * sums.rows] = _ZERO
+    sums.old[part.first * sums.rows : (part.first + part.wide) * sums.rows] = _ZERO
     for b in range(blocks):
-        at, turned = b * gz.shape[1] * padded, in_strips(gz[b, :used])
-        of_gates = turned.reshape(-1)
-        add_rows(flat, at, padded, to_bias, b * padded, 0, used, padded)
-        for j in range(len(turned)):
-            at = j * used * STRIP
+        unit, stop = b * padded + part.first, b * padded + part.first + part.wide
+        sums.of_bias[unit:stop] = _ZERO
+        if b < gates:
+            sums.of_x[unit * wide : stop * wide] = _ZERO
+            sums.of_h[unit * padded : stop * padded] = _ZERO
+
+
+@jit
+def _add_weights(
+    kind: int, gz: Array, part: Any, gates: int, blocks: int, used: int, padded: int, wide: int, sums: Any
+) -> None:
+    """Add what a run of steps gives to the gradients of a part's weights."""
+    rows, strip = sums.rows, sums.rows * STRIP
+    for b in range(blocks):
+        at = _place(part, blocks * rows, b * rows)
+        add_rows(gz, at, part.wide, sums.of_bias, b * padded + part.first, 0, used, part.wide)
+        turned = in_strips(_rows(gz, part, blocks * rows, b * rows, used).reshape(used, part.wide)).reshape(-1)
+        g = b - 1 if kind == GRU and b == 3 else b
+        for j in range(part.wide // STRIP):
+            at, unit = j * used * STRIP, part.first + j * STRIP
             if b < gates:
-                to = (b * padded + j * STRIP) * wide
-                product(of_gates, at, 1, STRIP, STRIP, used, of_inputs, 0, len(inputs), to_x, to, wide, True)
-            if b < 2 or kind != _GRU or b == 3:
-                g = b - 1 if kind == _GRU and b == 3 else b
-                to = (g * padded + j * STRIP) * padded
-                product(of_gates, at, 1, STRIP, STRIP, used, of_old, 0, len(old), to_h, to, padded, True)
+                to, strips = (b * padded + unit) * wide, wide // STRIP
+                product(turned, at, 1, STRIP, STRIP, used, sums.inputs, 0, strip, strips, sums.of_x, to, wide, True)
+            if b == block_of_h(kind, g):
+                to, strips = (g * padded + unit) * padded, padded // STRIP
+                product(turned, at, 1, STRIP, STRIP, used, sums.old, 0, strip, strips, sums.of_h, to, padded, True)
+
+
+@jit
+def _give_weights(
+    kind: int, sums: Any, part: Any, padded: int, wide: int, gw_ih: Array, gw_hh: Array, gb_ih: Array, gb_hh: Array
+) -> None:
+    """Put a part of the sums where they are wanted."""
+    features, width = gw_ih.shape[1], gw_hh.shape[1]
+    to_x, to_h = gw_ih.reshape(-1), gw_hh.reshape(-1)
+    for g in range(len(gb_ih) // width):
+        at, unit, h = g * width + part.first, g * padded + part.first, block_of_h(kind, g) * padded + part.first
+        copy_rows(sums.of_x, unit * wide, wide, to_x, at * features, features, part.used, features)
+        copy_rows(sums.of_h, unit * padded, padded, to_h, at * width, width, part.used, width)
+        copy_rows(sums.of_bias, unit, 0, gb_ih, at, 0, 1, part.used)
+        copy_rows(sums.of_bias, h, 0, gb_hh, at, 0, 1, part.used)
 
 
 @jit
@@ -407,8 +529,6 @@ def walk_back(
     x_values: Array,
     x_step: int,
     x_row: int,
-    states: Array,
-    factors: Array,
     gy_values: Array,
     gy_step: int,
     gy_row: int,
@@ -418,8 +538,6 @@ def walk_back(
     w_hh: Array,
     idle: Array,
     reverse: bool,
-    start: int,
-    stop: int,
     gx_values: Array,
     gx_step: int,
     gx_row: int,
@@ -429,71 +547,126 @@ def walk_back(
     gw_hh: Array,
     gb_ih: Array,
     gb_hh: Array,
+    start: int,
+    stop: int,
+    edges: Array,
+    edges_of_x: Array,
+    progress: Array,
+    kept: Array,
+    room: Array,
+    for_sums: Array,
+    member: int,
 ) -> None:
-    """Gradients of x and of the weights, if there is room for them, and of the initial states."""
+    """Gradients of x and of the weights, if there is room for them, and of the initial states.
+
+    A phase leads from the gradients of a step's gates back to h, and on to those of the gates of the step before. After a run
+    of steps the former goes with what the run gives to x and to the weights.
+    """
     x = _Sequence(x_values, x_step, x_row)
     gy, gx = _Sequence(gy_values, gy_step, gy_row), _Sequence(gx_values, gx_step, gx_row)
     steps, size, features, width = len(idle), stop - start, w_ih.shape[1], w_hh.shape[1]
-    w_x, w_h = _cut(w_ih, width), _cut(w_hh, width)
-    gates, padded, wide = len(w_x), states.shape[2], w_x.shape[1] * STRIP
-    blocks, weights_too = 4 if kind == _GRU else gates, len(gb_ih) > 0
-    of_x = np.zeros((gates * padded if weights_too else 0, wide), np.float32)
-    of_h, of_bias = np.zeros((len(of_x), padded), np.float32), np.zeros((blocks, padded), np.float32)
-    gh = _padded(gh_n, start, stop, padded)
-    gc = _padded(gc_n, start, stop, padded if kind == _LSTM else 0)
-    held = np.zeros((size if kind == _GRU else 0, padded), np.float32)
-    runs = max(1, -(-steps * size // _RUN))
-    run = max(1, -(-steps // runs))
-    gz = np.empty((blocks, run * size, padded), np.float32)
-    of_inputs = np.empty((run * size if len(gx.values) else 0, wide), np.float32)
-    flat, flat_gh, flat_inputs = gz.reshape(-1), gh.reshape(-1), of_inputs.reshape(-1)
-    flat_gc, flat_held, flat_factors = gc.reshape(-1), held.reshape(-1), factors.reshape(-1)
-    to_x, to_h, strips_of_x, strips_of_h = w_x.reshape(-1), w_h.reshape(-1), w_x.shape[1], w_h.shape[1]
-    of_step = factors.shape[1] * size * padded
+    gates, padded, wide = len(w_ih) // width, edges[-1], edges_of_x[-1]
+    blocks, count, run = blocks_of(kind, gates), factors_of(kind), _run_back(steps, size)
+    x_too, weights_too, rows = len(gx.values) > 0, len(gb_ih) > 0, run * size
+    of_states, of_factors = _sizes_kept(kind, steps, size, width, True)
+    of_w_x, of_w_h, of_gh, of_gc, of_held, of_gz = _sizes_back(kind, gates, steps, size, features, width, x_too)
+    states, rest = _piece(kept, of_states)
+    factors, rest = _piece(rest, of_factors)
+    w_x, rest = _piece(room, of_w_x)
+    w_h, rest = _piece(rest, of_w_h)
+    gh, rest = _piece(rest, of_gh)
+    gc, rest = _piece(rest, of_gc)
+    held, rest = _piece(rest, of_held)
+    gz, rest = _piece(rest, of_gz)
+    of_inputs, of_old, of_x, of_h, of_bias = _sizes_of_sums(kind, gates, steps, size, features, width, weights_too)
+    inputs, rest = _piece(for_sums, of_inputs)
+    old, rest = _piece(rest, of_old)
+    to_x, rest = _piece(rest, of_x)
+    to_h, rest = _piece(rest, of_h)
+    to_bias, rest = _piece(rest, of_bias)
+    sums = _Sums(rows, inputs, old, to_x, to_h, to_bias)
+    of_states, of_factors, of_gz = of_states // padded, of_factors // padded, of_gz // padded
+    phase = 0
+    mine = take(progress, member, phase)
+    while mine >= 0:
+        part, part_of_x = _part(edges, mine, width), _part(edges_of_x, mine, features)
+        _cut(w_hh, width, part, padded, w_h)
+        _fill_up(gh_n, start, part, _rows(gh, part, size, 0, size))
+        if kind == LSTM:
+            _fill_up(gc_n, start, part, _rows(gc, part, size, 0, size))
+        if x_too:
+            _cut(w_ih, width, part_of_x, wide, w_x)
+        if weights_too:
+            _begin_sums(part, part_of_x, gates, blocks, padded, wide, sums)
+        mine = finish(progress, member, phase)
     for last in range(steps, 0, -run):
         first = max(0, last - run)
-        for s in range(last - 1, first - 1, -1):
-            t, place = steps - 1 - s if reverse else s, (s - first) * size
-            resting = idle[t, start:stop]
-            if len(gy.values):
-                at = t * gy.step + start * gy.row
-                if resting.shape[0] == 0:
-                    add_rows(gy.values, at, gy.row, flat_gh, 0, padded, size, width)
-                for n in range(len(resting)):
-                    if not resting[n]:
-                        add_rows(gy.values, at + n * gy.row, 0, flat_gh, n * padded, 0, 1, width)
-            some = flat_factors[s * of_step : (s + 1) * of_step]
-            _step_back(kind, flat_gh, flat_gc, some, gz, place, place + size, flat_held)
-            before = gh.copy() if resting.shape[0] else gh
-            for g in range(gates):
-                at, w_g = (_block_of_h(kind, g) * run * size + place) * padded, g * width * padded
-                product(flat, at, padded, 1, size, width, to_h, w_g, strips_of_h, flat_gh, 0, padded, g > 0)
-            if kind == _GRU:
-                gh += held
-            else:
-                _hold(gh, before, resting)
         used = (last - first) * size
+        for s in range(last - 1, first - 2, -1):
+            phase += 1
+            t = steps - 1 - s if reverse else s
+            mine = take(progress, member, phase)
+            while mine >= 0:
+                part, part_of_x = _part(edges, mine, width), _part(edges_of_x, mine, features)
+                if s < last - 1:
+                    resting = idle[t - 1 if reverse else t + 1, start:stop]
+                    _back_to_h(
+                        kind, gz, rows, (s + 1 - first) * size, edges, width, gates, w_h, part, resting, held, gh, size
+                    )
+                if s >= first:
+                    place, resting = (s - first) * size, idle[t, start:stop]
+                    if len(gy.values):
+                        at, to = t * gy.step + start * gy.row + part.first, size * part.first
+                        if resting.shape[0] == 0:
+                            add_rows(gy.values, at, gy.row, gh, to, part.wide, size, part.used)
+                        for n in range(len(resting)):
+                            if not resting[n]:
+                                add_rows(gy.values, at + n * gy.row, 0, gh, to + n * part.wide, 0, 1, part.used)
+                    own, of_step = (
+                        _rows(gh, part, size, 0, size),
+                        _rows(factors, part, of_factors, s * count * size, count * size),
+                    )
+                    at, block = _place(part, of_gz, place), rows * part.wide
+                    step_back(kind, own, gc, of_step, gz, at, block, held, size * part.first)
+                    if weights_too:
+                        at, to = t * x.step + start * x.row + part_of_x.first, part_of_x.first * rows + place * STRIP
+                        put_in_strips(x.values, at, x.row, inputs, to, rows * STRIP, size, part_of_x.used)
+                    if weights_too and s == first:
+                        at, to = _place(part, of_states, s * size), part.first * rows
+                        put_in_strips(states, at, part.wide, old, to, rows * STRIP, used, part.wide)
+                else:
+                    if weights_too:
+                        _add_weights(kind, gz, part, gates, blocks, used, padded, wide, sums)
+                    if x_too:
+                        _back_to_x(
+                            gz,
+                            of_gz,
+                            rows,
+                            used,
+                            edges,
+                            width,
+                            gates,
+                            w_x,
+                            wide,
+                            part_of_x,
+                            first,
+                            last,
+                            reverse,
+                            start,
+                            steps,
+                            gx,
+                        )
+                mine = finish(progress, member, phase)
+    phase += 1
+    mine = take(progress, member, phase)
+    while mine >= 0:
+        part = _part(edges, mine, width)
+        _give(_rows(gh, part, size, 0, size), part, start, gh_0)
+        if kind == LSTM:
+            _give(_rows(gc, part, size, 0, size), part, start, gc_0)
         if weights_too:
-            _add_weights(kind, x, states, gz, first, last, reverse, start, steps, features, of_x, of_h, of_bias)
-        if len(gx.values):
-            for g in range(gates):
-                at, w_g = g * run * size * padded, g * width * wide
-                product(flat, at, padded, 1, used, width, to_x, w_g, strips_of_x, flat_inputs, 0, wide, g > 0)
-            for s in range(first, last):
-                t, place = steps - 1 - s if reverse else s, (s - first) * size
-                to = t * gx.step + start * gx.row
-                copy_rows(flat_inputs, place * wide, wide, gx.values, to, gx.row, size, features)
-    gh_0[start:stop] = gh[:, :width]
-    if kind == _LSTM:
-        gc_0[start:stop] = gc[:, :width]
-    if weights_too:
-        flat_x, flat_h, flat_bias = of_x.reshape(-1), of_h.reshape(-1), of_bias.reshape(-1)
-        for g in range(gates):
-            at, h = g * width, _block_of_h(kind, g) * padded
-            copy_rows(flat_x, g * padded * wide, wide, gw_ih.reshape(-1), at * features, features, width, features)
-            copy_rows(flat_h, g * padded * padded, padded, gw_hh.reshape(-1), at * width, width, width, width)
-            copy_rows(flat_bias, g * padded, 0, gb_ih, at, 0, 1, width)
-            copy_rows(flat_bias, h, 0, gb_hh, at, 0, 1, width)
+            _give_weights(kind, sums, part, padded, wide, gw_ih, gw_hh, gb_ih, gb_hh)
+        mine = finish(progress, member, phase)
 
 
 # ---------------------------------------------------------------- layers
@@ -529,6 +702,33 @@ def _room(steps: int, batch: int, features: int, turned: bool) -> tuple[Array, t
     return a, (a.reshape(-1), batch * features, features)
 
 
+_CACHED = 3 << 19
+"""Bytes of recurrent weights that stay in a core's second-level cache from step to step, beside what else a step reads."""
+
+_PART_WORK = 1 << 19
+"""Multiplications of one step below which a member does not pay."""
+
+
+@lru_cache
+def _edges(numbers: int, members: int) -> Array:
+    """Cut rows of so many numbers, filled up to whole strips, into a part for each member."""
+    strips = -(-numbers // STRIP)
+    return np.asarray([strips * k // members * STRIP for k in range(members + 1)])
+
+
+def _teams(parts: Sequence[slice], w_ih: Array, w_hh: Array) -> tuple[Sequence[slice], int]:
+    """Parts of a batch, and how many members walk each.
+
+    Threads that have a part of the batch each need not wait for each other, but each reads all weights at every step.
+    Where these are too large for that, or the batch for parts, the members of a team have a part of the features each.
+    """
+    batch = parts[-1].stop
+    if (len(parts) > 1 and w_hh.nbytes <= _CACHED) or not teams_compiled.CAN_YIELD:
+        return parts, 1
+    work = batch * (w_ih.size + w_hh.size)
+    return [slice(0, batch)], max(1, min(threads.cores(), work // _PART_WORK, -(-w_hh.shape[1] // STRIP)))
+
+
 def forward(
     kind: str,
     x: Array,
@@ -540,7 +740,7 @@ def forward(
     parts: Sequence[slice],
 ) -> tuple[Array, Arrays, Arrays]:
     """Outputs, final states, and what :func:`backward` wants to know; see ``recurrent.py``."""
-    (steps, batch, _), width, number = x.shape, states[0].shape[1], KINDS.index(kind)
+    (steps, batch, features), width, number = x.shape, states[0].shape[1], KINDS.index(kind)
     resting = np.empty((steps, 0), np.bool_) if idle is None else idle
     if idle is not None:  # the padding may hold anything
         x = np.array(x, order="K")
@@ -551,35 +751,55 @@ def forward(
     given = (number, *inputs, h_0, c_0, _own(w_ih), _own(w_hh), _own(b_ih, _NO_BIAS), _own(b_hh, _NO_BIAS))
     y, outputs = _room(steps, batch, width, turned)
     finals = tuple([np.empty((batch, width), np.float32) for _ in states])
-    room = (*outputs, *finals) if len(states) == 2 else (*outputs, *finals, _NO_STATE)
+    results = (*outputs, *finals) if len(states) == 2 else (*outputs, *finals, _NO_STATE)
+    parts, members = _teams(parts, w_ih, w_hh)
+    edges, gates = _edges(width, members), len(w_ih) // width
+    teams = []
+    for some in parts:
+        size = some.stop - some.start
+        kept = np.empty(_length(_sizes_kept, number, steps, size, width, keep), np.float32)
+        room = np.empty(_length(_sizes, number, gates, steps, size, features, width), np.float32)
+        teams.append((some.start, some.stop, edges, teams_compiled.progress(members), kept, room))
 
-    def part(some: slice) -> tuple[Array, Array]:
-        return walk(*given, resting, reverse, keep, some.start, some.stop, *room)
+    def part(item: tuple[Arrays, int]) -> None:
+        of_team, member = item
+        walk(*given, resting, reverse, keep, *results, *of_team, member)  # type: ignore[call-arg]
 
-    kept = threads.each(part, parts)
-    saved = (backward, w_ih, w_hh, number, resting, reverse, inputs, turned, list(zip(parts, kept))) if keep else ()
-    return y, finals, saved
+    threads.each(part, [(of_team, member) for of_team in teams for member in range(members)])
+    if not keep:
+        return y, finals, ()
+    of_teams = [(start, stop, edges, kept) for start, stop, edges, _, kept, _ in teams]
+    return y, finals, (backward, w_ih, w_hh, number, resting, reverse, inputs, turned, of_teams)
 
 
 def backward(saved: Arrays, gy: Array | None, grads: Optionals, needs: tuple[bool, ...]) -> Optionals:
     """Gradients of x, the initial states, w_ih, w_hh, b_ih, b_hh."""
-    _, w_ih, w_hh, kind, idle, reverse, inputs, turned, parts = saved
-    steps, batch, features, (rows, width) = len(idle), parts[-1][0].stop, w_ih.shape[1], w_hh.shape
+    _, w_ih, w_hh, kind, idle, reverse, inputs, turned, of_teams = saved
+    steps, batch, features, (rows, width) = len(idle), of_teams[-1][1], w_ih.shape[1], w_hh.shape
     gx, of_inputs = _room(steps, batch, features, turned) if needs[0] else (None, _NO_SEQUENCE)
     of_outputs = _NO_SEQUENCE if gy is None else _sequence(gy)[0]
     starts, no_c = [np.empty((batch, width), np.float32) for _ in grads], [_NO_STATE] * (2 - len(grads))
-    given = (*of_outputs, *map(_own, grads), *no_c, _own(w_ih), _own(w_hh), idle, reverse)
-    room = (*of_inputs, *starts, *no_c)
+    given = (kind, *inputs, *of_outputs, *map(_own, grads), *no_c, _own(w_ih), _own(w_hh), idle, reverse)
+    results = (*of_inputs, *starts, *no_c)
     weights_too = any(needs[-4:])
     shapes: list[Any] = [w_ih.shape, w_hh.shape, rows, rows] if weights_too else [(0, 0), (0, 0), 0, 0]
-
-    def part(item: tuple[slice, tuple[Array, Array]]) -> list[Array]:
-        some, kept = item
+    gates, members = rows // width, len(of_teams[0][2]) - 1
+    edges_of_x = _edges(features, members)
+    teams = []
+    for start, stop, edges, kept in of_teams:
+        sizes = kind, gates, steps, stop - start, features, width
+        room = np.empty(_length(_sizes_back, *sizes, needs[0]), np.float32)
+        for_sums = np.empty(_length(_sizes_of_sums, *sizes, weights_too), np.float32)
         of_weights = [np.empty(shape, np.float32) for shape in shapes]
-        walk_back(kind, *inputs, *kept, *given, some.start, some.stop, *room, *of_weights)  # type: ignore[call-arg]
-        return of_weights
+        progress = teams_compiled.progress(members)
+        teams.append((*of_weights, start, stop, edges, edges_of_x, progress, kept, room, for_sums))
 
-    of_weights, *others = threads.each(part, parts)
+    def part(item: tuple[Arrays, int]) -> None:
+        of_team, member = item
+        walk_back(*given, *results, *of_team, member)  # type: ignore[call-arg]
+
+    threads.each(part, [(of_team, member) for of_team in teams for member in range(members)])
+    of_weights, *others = [list(of_team[:4]) for of_team in teams]
     for more in others:
         for total, g in zip(of_weights, more):
             total += g

@@ -27,7 +27,7 @@ def multiplied(w, b, before=None):
     out = np.full((rows, len(strips) * STRIP), np.nan, np.float32)
     if before is not None:
         out[:, : b.shape[1]] = before
-    arguments = strips.reshape(-1), 0, len(strips), out.reshape(-1), 0, out.shape[1], before is not None
+    arguments = strips.reshape(-1), 0, depth * STRIP, len(strips), out.reshape(-1), 0, out.shape[1], before is not None
     product(base.reshape(-1), at, row, column, rows, depth, *arguments)
     return out[:, : b.shape[1]]
 

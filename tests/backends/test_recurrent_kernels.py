@@ -254,6 +254,45 @@ def test_fast_equals_reference_when_split_over_threads(
     assert_all_close(everything(fast, case, **options), everything(reference, case, **options), tolerance)
 
 
+def loops_of_teams():
+    """The compiled loops, where threads can leave their core to others."""
+    if not import_module("backends._numpy.teams_compiled").CAN_YIELD:
+        pytest.skip("no teams on this system")
+    return import_module("backends._numpy.recurrent_compiled")
+
+
+@pytest.mark.usefixtures("compiled_bodies")
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize("shape", [(7, 3, 20, 50), (131, 3, 2, 35), (3, 1, 40, 64), (0, 3, 4, 40), (4, 2, 0, 33)])
+@pytest.mark.parametrize(("kind", "nonlinearity"), CELLS)
+def test_members_with_features_each_give_the_bits_of_one_alone(kind, nonlinearity, shape, lengths, monkeypatch):
+    loops = loops_of_teams()
+    monkeypatch.setattr(loops, "_PART_WORK", 1)
+    case = Case(kind, shape, lengths=lengths, scale=0.1)
+    options = {"reverse": lengths, "nonlinearity": nonlinearity}
+    found = {}
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+        assert loops._teams([slice(0, shape[1])], *case.weights)[1] == cores
+        found[cores] = everything(fast, case, **options)
+    for cores in (2, 3):
+        for alone, together in zip(found[1], found[cores]):
+            np.testing.assert_array_equal(alone, together)
+    assert_all_close(found[1], everything(reference, case, **options), 2e-6)
+
+
+@pytest.mark.usefixtures("compiled_bodies")
+def test_members_have_features_where_weights_are_large_or_sequences_few(monkeypatch):
+    loops = loops_of_teams()
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    large, small = (np.empty((2048, 512), np.float32),) * 2, (np.empty((512, 128), np.float32),) * 2
+    halves = [slice(0, 16), slice(16, 32)]
+    assert loops._teams(halves, *small) == (halves, 1)
+    assert loops._teams(halves, *large) == ([slice(0, 32)], 2)
+    assert loops._teams([slice(0, 1)], *large) == ([slice(0, 1)], 2)
+    assert loops._teams([slice(0, 1)], *small) == ([slice(0, 1)], 1)
+
+
 @pytest.mark.usefixtures("numpy_bodies")
 @pytest.mark.parametrize("kind", GATES)
 def test_long_sequences_go_in_runs(kind, monkeypatch):
@@ -419,7 +458,7 @@ def test_only_float32_that_is_there_is_compiled():
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1, 20, np.inf, np.nan])
 def test_compiled_tanh_is_that_of_numpy(scale):
     pytest.importorskip("numba", reason="the compiled bodies need numba")
-    tanh = import_module("backends._numpy.recurrent_compiled")._tanh
+    tanh = import_module("backends._numpy.cells_compiled")._tanh
     x = np.float32(scale) * np.linspace(-1, 1, 1000, dtype=np.float32)
     np.testing.assert_allclose([tanh(v) for v in x], np.tanh(x), rtol=1e-6, atol=0)
 
