@@ -37,7 +37,7 @@ def _fetch_line(_: Any, address: Any) -> Any:
         pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
         fetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer,), kind)
-        to_read, to_keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        to_read, to_keep, data = (ir.Constant(number, value) for value in (0, 0, 1))
         builder.call(fetch, [builder.inttoptr(values[0], pointer), to_read, to_keep, data])
 
     return types.void(types.uintp), generate
@@ -49,17 +49,6 @@ def _fetch(table: Array, r: int) -> None:
     row = table.shape[1] * table.itemsize
     for start in range(0, row, _LINE):
         _fetch_line(table.ctypes.data + r * row + start)
-
-
-@jit
-def take_rows(table: Array, ids: Array, out: Array, first: int, last: int) -> None:
-    """``out[i] = table[ids[i]]``."""
-    for i in range(first, last):
-        if i + _AHEAD < last:
-            _fetch(table, ids[i + _AHEAD])
-        r = ids[i]
-        for j in range(table.shape[1]):
-            out[i, j] = table[r, j]
 
 
 @jit
