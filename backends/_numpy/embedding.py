@@ -39,6 +39,12 @@ def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0
         raise IndexError(bad_index_message(op, ids, low, size))
 
 
+def rows_may_wait(backend: Backend, table: Array, ids: Array) -> bool:
+    """Whether rows are best looked up when they are read, for a mean over the last axis of ``ids`` is faster without them."""
+    several = ids.ndim == table.ndim == 2 and ids.shape[1] > 1 and ids.size * table.shape[1] >= MUCH
+    return several and table.flags.c_contiguous and table.dtype in (np.float32, np.float64)
+
+
 def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``, of shape ``ids.shape + weight.shape[1:]``."""
     ids = ids.astype(np.int64, copy=False)
