@@ -37,7 +37,7 @@ def _fetch_line(_: Any, address: Any) -> Any:
         pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
         fetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer,), kind)
-        to_read, to_keep, data = (ir.Constant(number, value) for value in (0, 0, 1))
+        to_read, to_keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
         builder.call(fetch, [builder.inttoptr(values[0], pointer), to_read, to_keep, data])
 
     return types.void(types.uintp), generate

@@ -167,7 +167,7 @@ def _at_once(function: Callable[[Part], Result], items: Sequence[Part]) -> list[
 PART = 1 << 17
 """Nanoseconds below which a part is not worth a thread."""
 
-WAKING = 75_000
+WAKING = 45_000
 """Nanoseconds that a thread takes to wake. The caller uses them: were it done first, it would fall asleep and be woken too."""
 
 
