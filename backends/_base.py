@@ -30,6 +30,7 @@ class Backend(Library):
     random_normal = random.random_normal
     dropout_forward = random.dropout_forward
 
+    rows_may_wait = embedding.rows_may_wait
     check_indices = embedding.check_indices
     check_offsets = embedding.check_offsets
     take_rows = embedding.take_rows

@@ -96,6 +96,7 @@ class NumpyBackend(Backend):
     dropout_forward = random.dropout_forward
 
     check_indices = embedding.check_indices
+    rows_may_wait = embedding.rows_may_wait
     take_rows = embedding.take_rows
     sum_rows = embedding.sum_rows
     scatter_rows = embedding.scatter_rows

@@ -99,19 +99,21 @@ def _forward(
     label_smoothing: float,
     reduction: str,
 ) -> tuple[Array, tuple[Any, ...]]:
-    classes = logits.shape[1]
-    reference.check_classes(backend, target, classes, ignore_index)
-    target = target.reshape(-1)
+    classes, valid = logits.shape[1], target != ignore_index
+    plain = weight is None and bool(valid.all())  # every row counts, and as much as any other
+    if plain:
+        backend.check_indices(target, classes, "cross_entropy")
+    else:
+        reference.check_classes(backend, target, classes, ignore_index)
+    target, valid = target.reshape(-1), valid.reshape(-1)
     dtype = np.result_type(logits.dtype, np.float32)
     weights = np.ones(classes, dtype) if weight is None else weight.astype(dtype, copy=False)
-    valid = target != ignore_index
-    plain = weight is None and label_smoothing < 1 and bool(valid.all())
     labels = (target if plain else np.where(valid, target, 0)).astype(np.intp, copy=False)
     hit = dtype.type(1 - label_smoothing) if plain else valid * dtype.type(1 - label_smoothing) * weights[labels]
     even = valid * dtype.type(label_smoothing / classes) if label_smoothing else None
     exps, sums, picked, spread = _exponentials(logits, labels, None if even is None else weights, dtype)
 
-    if not plain:
+    if not plain or label_smoothing == 1:
         picked[hit == 0] = 0  # a class that cannot be the target must not turn log(0) into nan
     log_sums = np.log(sums)
     losses = hit * (log_sums - picked)
@@ -120,7 +122,11 @@ def _forward(
     if not plain:
         losses[~valid] = 0
     losses = losses.astype(logits.dtype, copy=False)
-    loss, mass = reference.reduced(backend.xp, losses, target, weight, ignore_index, reduction)
+    if plain and reduction == "mean" and len(losses):
+        mass: Any = len(losses)
+        loss = backend.xp.sum(losses) / mass
+    else:
+        loss, mass = reference.reduced(backend.xp, losses, target, weight, ignore_index, reduction)
     return loss, (_backward, exps, sums, labels, hit, even, weights, mass)
 
 
@@ -154,7 +160,7 @@ def _backward(
     mass: Array | None,
     g: Array,
 ) -> Array:
-    g = reference.of_rows(np, g, mass, len(exps))
+    g = g if mass is None else g / mass  # one number for each row, or one for all
     whole = hit if even is None else hit + even * weights.sum()
     slope = exps * (g * whole / sums)[:, None]
     slope.reshape(-1)[np.arange(len(labels)) * exps.shape[1] + labels] -= g * hit

@@ -3,8 +3,8 @@
 ``scipy.sparse`` adds a row at a time in compiled code, where ``numpy.add.at`` and ``numpy.add.reduceat`` take ten
 times as long. It is imported when it is first needed: it takes 20 MB.
 
-Where there is much to do the work is split over threads, and where numba is installed ``rows_compiled.py`` does it, whose
-loops use wider instructions than SciPy's and copy rows faster than NumPy.
+Where there is much to do the work is split over threads, and where numba is installed ``rows_compiled.py`` sums rows, whose
+loops use wider instructions than SciPy's.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0
         raise IndexError(bad_index_message(op, ids, low, size))
 
 
+def rows_may_wait(backend: Backend, table: Array, ids: Array) -> bool:
+    """Whether rows are best looked up when they are read, for a mean over the last axis of ``ids`` is faster without them."""
+    several = ids.ndim == table.ndim == 2 and ids.shape[1] > 1 and ids.size * table.shape[1] >= MUCH
+    return several and table.flags.c_contiguous and table.dtype in (np.float32, np.float64)
+
+
 def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
     """Rows ``weight[ids]``, of shape ``ids.shape + weight.shape[1:]``."""
     ids = ids.astype(np.int64, copy=False)
@@ -49,14 +55,10 @@ def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:
         return np.asarray(weight.take(ids, axis=0))
     out = memory.empty((*ids.shape, *weight.shape[1:]), weight.dtype)
     table, flat, rows = as_matrix(weight), flat_ids(ids), out.reshape(ids.size, -1)
-    loops = loops_over_rows(out.size, weight)
 
     def part(entries: slice) -> None:
-        if loops is None:
-            # In any other mode take fills a buffer first.
-            table.take(flat[entries], axis=0, out=rows[entries], mode="clip")
-        else:
-            loops.take_rows(table, flat, rows, entries.start, entries.stop)
+        # In any other mode take fills a buffer first.
+        table.take(flat[entries], axis=0, out=rows[entries], mode="clip")
 
     each_part(part, ids.size, 2 * MOVE * out.size)
     return out

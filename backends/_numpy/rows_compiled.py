@@ -52,17 +52,6 @@ def _fetch(table: Array, r: int) -> None:
 
 
 @jit
-def take_rows(table: Array, ids: Array, out: Array, first: int, last: int) -> None:
-    """``out[i] = table[ids[i]]``."""
-    for i in range(first, last):
-        if i + _AHEAD < last:
-            _fetch(table, ids[i + _AHEAD])
-        r = ids[i]
-        for j in range(table.shape[1]):
-            out[i, j] = table[r, j]
-
-
-@jit
 def sum_runs(factors: Array, columns: Array, bounds: Array, rows: Array, out: Array, first: int, last: int) -> None:
     """``out[k]`` becomes the sum of ``factors[i] * rows[columns[i]]`` for i in ``[bounds[k], bounds[k + 1])``."""
     for k in range(first, last):

@@ -115,6 +115,11 @@ def add_rows(backend: Library, table: Array, ids: Array, rows: Array, factor: fl
     xp.assign(table, unique, now + factor * xp.reshape(sums, now.shape))
 
 
+def rows_may_wait(backend: Any, table: Array, ids: Array) -> bool:
+    """Whether rows are best looked up when they are read, for a mean over the last axis of ``ids`` is faster without them."""
+    return False
+
+
 def embedding_bag_forward(
     backend: Any,
     weight: Array,

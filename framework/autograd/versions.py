@@ -33,6 +33,18 @@ mixed: dict[int, _Write] = {}
 """Writes through tensors (rather than by an optimizer), which views of the same buffer must know of."""
 
 
+unread: dict[int, weakref.ref[Any]] = {}
+"""Lookups of rows that nobody has read yet (:mod:`framework.ops.unread`), by their id."""
+
+
+def before_write() -> None:
+    """Have values that are still to be read from a buffer read, before any buffer changes."""
+    for rows in [known() for known in unread.values()] if unread else ():
+        if rows is not None:
+            rows.read()
+    unread.clear()
+
+
 def note_write(backend: Backend, array: Any, *, recorded: bool = False, by_optimizer: bool = False) -> None:
     """Remember that the buffer behind ``array`` changes now.
 

@@ -11,6 +11,7 @@ from framework.autograd.primitive import Op, recorded
 from framework.autograd.rows import RowSparse
 from framework.ops.elementwise import abs, where
 from framework.ops.reduction import max, sum
+from framework.ops.unread import UnreadRows, put_off
 
 Array = Any
 
@@ -22,11 +23,17 @@ class Lookup(Op):
         """What the base class says."""
         owed, backend = weight._owed, weight.backend
         table = weight.data if owed is None else owed.array
-        y = backend.take_rows(table, ids.data) if owed is None else owed.read_rows(ids.data)
-        if not (weight.requires_grad and mode.grad):
-            return make_tensor(backend, y)
-        kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": tuple(table.shape)}
-        return recorded(self, backend, edges((weight, ids), 1), y, args=(None, ids.data), kwargs=kwargs)
+        waits = backend.rows_may_wait(table, ids.data)
+        if waits:
+            y: Any = UnreadRows(backend, table, ids.data, owed)
+        else:
+            y = backend.take_rows(table, ids.data) if owed is None else owed.read_rows(ids.data)
+        if weight.requires_grad and mode.grad:
+            kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": tuple(table.shape)}
+            rows = recorded(self, backend, edges((weight, ids), 1), y, args=(None, ids.data), kwargs=kwargs)
+        else:
+            rows = make_tensor(backend, y)
+        return put_off(rows) if waits else rows
 
     def pull(self, node: Node, g: Any, xp: Any, tensors: bool) -> Sequence[Any]:
         """Gradients of the inputs; see :meth:`Op.pull`."""

@@ -16,12 +16,12 @@ rows that are behind until the parameter itself is read.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from backends import Backend
+from framework.autograd.deferred import defer, end, is_empty
 from framework.autograd.graph import Variable
 
 Array = Any
@@ -102,46 +102,18 @@ class RowDebt:
     def pay(self, tensor: Variable) -> Array:
         """Bring all rows up to date, end the debt, and return the table."""
         self.settle()
-        _end(tensor)
+        end(tensor)
         return self.array
 
     def holds(self, tensor: Variable) -> bool:
         """Whether this is still the tensor's table: it was neither replaced nor moved since."""
         if tensor._owed is self:
-            try:
-                object.__getattribute__(tensor, "data")
-            except AttributeError:
+            if is_empty(tensor):
                 return True
-            _end(tensor)
+            end(tensor)
         return tensor.data is self.array
 
     def defer(self, tensor: Variable) -> None:
         """Let ``tensor`` owe: empty its ``data``, so that whoever reads it makes it pay."""
-        tensor._owed = self
-        if not issubclass(type(tensor), _Owing):
-            tensor.__class__ = _owing(type(tensor))  # type: ignore[arg-type]
+        defer(tensor, self)
         del tensor.data
-
-
-class _Owing:
-    """What a tensor's class has in addition while rows of it are owed something: whoever reads ``data`` makes it pay."""
-
-    __slots__ = ()
-
-    def __getattr__(self: Any, name: str) -> Any:
-        owed = self._owed if name == "data" else None
-        if owed is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.data = data = owed.pay(self)
-        return data
-
-
-@cache
-def _owing(cls: Any) -> Any:
-    return type(cls.__name__, (_Owing, cls), {"__slots__": (), "__module__": cls.__module__})
-
-
-def _end(tensor: Variable) -> None:
-    tensor._owed = None
-    if isinstance(tensor, _Owing):
-        tensor.__class__ = type(tensor).__mro__[2]
