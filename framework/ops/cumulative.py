@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import ne, sub
 from typing import Any
 
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
-from framework.ops.elementwise import not_equal
 from framework.ops.manipulation import concat
 from framework.ops.reduction import leave_one_out
 
@@ -125,10 +126,10 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
     return _cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
-def _differences(x: Array, axis: int, n: int) -> Array:
+def _differences(x: Array, axis: int, n: int, difference: Callable[[Array, Array], Array] = sub) -> Array:
     upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
     for _ in range(n):
-        x = x[upper] - x[lower]
+        x = difference(x[upper], x[lower])
     return x
 
 
@@ -181,9 +182,4 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
         return x
     parts = [part for part in (prepend, x, append) if part is not None]
     x = concat(parts, axis=axis) if len(parts) > 1 else x
-    if x.dtype.kind != "b":
-        return _diff(x, axis=axis, n=n)
-    upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
-    for _ in range(n):
-        x = not_equal(x[upper], x[lower])
-    return x
+    return _differences(x, axis, n, ne) if x.dtype.kind == "b" else _diff(x, axis=axis, n=n)

@@ -87,13 +87,7 @@ def raw_key(key: Any, x: Any) -> Any:
 
 def _raw_parts(key: Any, x: Any) -> Any:
     if isinstance(key, tuple):
-        # A tensor's part is looked for here: to call a function for each would take a tenth of the time.
-        return tuple(
-            [
-                part if type(part) in _BASIC else part.data if isinstance(part, Variable) else _raw_part(part, x)
-                for part in key
-            ]
-        )
+        return tuple([part if type(part) in _BASIC else _raw_part(part, x) for part in key])
     return _raw_part(key, x)
 
 

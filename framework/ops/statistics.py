@@ -139,11 +139,14 @@ def _quantile_rule(xp: Any, g: Array, x: Array, axes: tuple[int, ...], positions
     g = xp.reshape(g, (len(positions), *rows.shape[:-1]))
     g = xp.permute_dims(g, (*range(1, g.ndim), 0))
     lower, upper, weight = _neighbours(xp, x, positions)
-    parts = [(lower, g)] if weight is None else [(lower, g * (1 - weight)), (upper, g * weight)]
-    places = [xp.where(missing, last, xp.take(order, at, axis=-1)) for at, _ in parts]
-    spread = [xp.scatter(part, along_axis_key(xp, at, -1), rows.shape) for at, (_, part) in zip(places, parts)]
+
+    def put(at: Array, part: Array) -> Array:
+        at = xp.where(missing, last, xp.take(order, at, axis=-1))
+        return xp.scatter(part, along_axis_key(xp, at, -1), rows.shape)
+
+    spread = put(lower, g) if weight is None else put(lower, g * (1 - weight)) + put(upper, g * weight)
     moved = _moved(x.ndim, axes)
-    back = xp.reshape(sum(spread[1:], spread[0]), tuple([x.shape[a] for a in moved]))
+    back = xp.reshape(spread, tuple([x.shape[a] for a in moved]))
     return xp.permute_dims(back, tuple([moved.index(a) for a in range(x.ndim)]))
 
 
@@ -153,7 +156,8 @@ _quantile.defvjp(_quantile_rule)
 def _rows(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
     """The given axes made one, the last."""
     rest = [length for a, length in enumerate(x.shape) if a not in axes]
-    return xp.reshape(xp.permute_dims(x, _moved(x.ndim, axes)), (*rest, -1) if 0 not in rest else (*rest, 1))
+    length = math.prod([x.shape[a] for a in axes])
+    return xp.reshape(xp.permute_dims(x, _moved(x.ndim, axes)), (*rest, length))
 
 
 def _moved(ndim: int, axes: tuple[int, ...]) -> tuple[int, ...]:
