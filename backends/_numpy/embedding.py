@@ -40,9 +40,13 @@ def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0
 
 
 def rows_may_wait(backend: Backend, table: Array, ids: Array) -> bool:
-    """Whether rows are best looked up when they are read, for a mean over the last axis of ``ids`` is faster without them."""
+    """Whether rows are best looked up when they are read, for a mean over the last axis of ``ids`` is faster without them.
+
+    They may not where another array has a part of the table's memory.
+    """
     several = ids.ndim == table.ndim == 2 and ids.shape[1] > 1 and ids.size * table.shape[1] >= MUCH
-    return several and table.flags.c_contiguous and table.dtype in (np.float32, np.float64)
+    fit = several and table.flags.c_contiguous and table.dtype in (np.float32, np.float64)
+    return fit and memory.is_all(table)
 
 
 def take_rows(backend: Backend, weight: Array, ids: Array) -> Array:

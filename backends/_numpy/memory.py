@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,17 @@ def asarray(obj: Any, dtype: Any, copy: bool | None) -> Array:
     fresh = empty(obj.shape, obj.dtype if dtype is None else dtype)
     fresh[...] = obj
     return fresh
+
+
+def is_all(x: Array) -> bool:
+    """Whether no other array has a part of the memory of ``x``, unless it was made from ``x`` itself."""
+    if x.flags.owndata:
+        return True
+    return type(x.base) is np.ndarray and bool(x.base.flags.owndata) and getrefcount(x.base) == _ALONE
+
+
+_ALONE = 2
+"""References to what one object has, and that is being counted."""
 
 
 def _aligned(make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:

@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from framework.autograd.graph import Variable
 
+lock = RLock()
+"""Held while a tensor's values are put away or brought back, so that several threads may compute with one model."""
+
 
 class Deferred:
-    """What a tensor's class has in addition while its ``data`` is empty: whoever reads ``data`` makes ``_owed`` pay for it."""
+    """What a tensor's class has in addition while its ``data`` is empty: whoever reads ``data`` makes ``_owed`` pay for it.
+
+    What is owed has a ``shape`` and a ``dtype``, so that nothing need be paid to tell these.
+    """
 
     __slots__ = ()
 
+    shape = property(lambda self: tuple(_told(self).shape))
+    ndim = property(lambda self: len(_told(self).shape))
+    dtype = property(lambda self: self.backend.dtype_of(_told(self)))
+
     def __getattr__(self: Any, name: str) -> Any:
-        owed = self._owed if name == "data" else None
-        if owed is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.data = data = owed.pay(self)
-        return data
+        with lock:
+            if name == "data" and is_empty(self) and self._owed is not None:
+                self.data = self._owed.pay(self)
+            return object.__getattribute__(self, name)
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "data":
+            end(self)
+
+
+def _told(tensor: Any) -> Any:
+    """What has the tensor's shape and dtype."""
+    return tensor._owed if is_empty(tensor) else tensor.data
 
 
 def defer(tensor: Variable, owed: Any, kind: Any = Deferred) -> None:
-    """Let ``owed.pay(tensor)``, which calls :func:`end`, make the values of ``tensor`` when they are read."""
+    """Empty the ``data`` of ``tensor``, and let ``owed.pay(tensor)`` make it when it is read."""
     tensor._owed = owed
     cls: Any = type(tensor)
     if not issubclass(cls, Deferred):
         tensor.__class__ = _with(kind, cls)
+    del tensor.data
 
 
 def end(tensor: Variable) -> None:
-    """Make ``tensor`` an ordinary one."""
+    """Make ``tensor``, which has its values, an ordinary one."""
     tensor._owed = None
     if isinstance(tensor, Deferred):
         tensor.__class__ = type(tensor).__mro__[type(tensor).__mro__.index(Deferred) + 1]

@@ -9,7 +9,7 @@ from typing import Any
 from framework.autograd.graph import RETAIN, Edge, Node, Variable, make_tensor, next_seq
 from framework.autograd.modes import mode
 from framework.autograd.primitive import Primitive
-from framework.autograd.versions import before_write, check_views, mixed, note_write, written_since
+from framework.autograd.versions import check_views, mixed, note_write, written_since
 
 
 def write(op: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -39,7 +39,6 @@ def write(op: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
     node = result.node
     if node is not None:
         _keep_old_values(node, x)
-    before_write()
     x.backend.xp.assign(x.data, ..., result.data)
     note_write(x.backend, x.data, recorded=node is not None, by_optimizer=node is None and x.node is None)
     if node is not None:

@@ -96,8 +96,11 @@ class OwedRows(Protocol):
     array: Array
     """The table, some of whose rows are behind."""
 
+    shape: tuple[int, ...]
+    dtype: Any
+
     def pay(self, tensor: Any) -> Array:
-        """Bring all rows up to date, end the debt, and return the table."""
+        """Bring all rows up to date and return the table."""
 
     def behind(self) -> tuple[Array | None, Array, Array] | None:
         """What kernels need to know to read rows as they are now: momentum, steps seen, products; None if nothing is owed."""

@@ -38,7 +38,7 @@ unread: dict[int, weakref.ref[Any]] = {}
 
 
 def before_write() -> None:
-    """Have values that are still to be read from a buffer read, before any buffer changes."""
+    """Have rows that are still to be read from tables read, before one of these changes, or may change unseen."""
     for rows in [known() for known in unread.values()] if unread else ():
         if rows is not None:
             rows.read()

@@ -8,7 +8,7 @@ from framework import random
 from framework.creation import asarray
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
-from framework.ops.embedding import embedding, padding_row, table_size
+from framework.ops.embedding import embedding, padding_row
 from framework.ops.embedding_bag import embedding_bag
 from framework.tensor import Tensor
 
@@ -47,7 +47,7 @@ class _Table(Module):
     def reset_parameters(self) -> None:
         """Draw new rows from the standard normal distribution; the padding row is zero."""
         weight = self.weight.detach()
-        weight.copy_(random.randn(*table_size(self.weight), device=weight.device, dtype=weight.dtype))
+        weight.copy_(random.randn(*weight.shape, device=weight.device, dtype=weight.dtype))
         self._clear_padding()
 
     def _clear_padding(self) -> None:

@@ -11,7 +11,7 @@ from framework.autograd.primitive import Op, recorded
 from framework.autograd.rows import RowSparse
 from framework.ops.elementwise import abs, where
 from framework.ops.reduction import max, sum
-from framework.ops.unread import UnreadRows, put_off
+from framework.ops.unread import put_off, wait
 
 Array = Any
 
@@ -21,15 +21,12 @@ class Lookup(Op):
 
     def __call__(self, weight: Any, ids: Any, *, padding_idx: int | None = None, by_frequency: bool = False) -> Any:
         """What the base class says."""
-        owed, backend = weight._owed, weight.backend
-        table = weight.data if owed is None else owed.array
-        waits = backend.rows_may_wait(table, ids.data)
-        if waits:
-            y: Any = UnreadRows(backend, table, ids.data, owed)
-        else:
-            y = backend.take_rows(table, ids.data) if owed is None else owed.read_rows(ids.data)
+        backend, y = weight.backend, wait(weight, ids.data)
+        waits, owed = y is not None, weight._owed
+        if not waits:
+            y = backend.take_rows(weight.data, ids.data) if owed is None else owed.read_rows(ids.data)
         if weight.requires_grad and mode.grad:
-            kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": tuple(table.shape)}
+            kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": weight.shape}
             rows = recorded(self, backend, edges((weight, ids), 1), y, args=(None, ids.data), kwargs=kwargs)
         else:
             rows = make_tensor(backend, y)
@@ -69,11 +66,6 @@ def _lookup() -> None:
 
 _lookup.__name__ = "embedding"
 lookup = Lookup(_lookup)
-
-
-def table_size(weight: Variable) -> tuple[int, ...]:
-    """Shape of a table, without making it pay for its rows."""
-    return weight.shape if weight._owed is None else tuple(weight._owed.array.shape)
 
 
 def embedding(
@@ -128,7 +120,7 @@ def embedding(
              [1., 2.]]])
     """
     ids = index_tensor("embedding", input, weight)
-    size = table_size(weight)
+    size = weight.shape
     if len(size) != 2:
         raise ValueError(f"embedding: weight must be a table of shape (V, D), got {size}")
     padding_idx = padding_row("embedding", padding_idx, size[0])

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from backends import Backend
+from framework.autograd.deferred import lock
 from framework.autograd.fused import fused
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.rows import OwedRows, RowSparse
 from framework.ops.elementwise import where
-from framework.ops.embedding import index_tensor, padding_row, table_size
+from framework.ops.embedding import index_tensor, padding_row
 from framework.ops.indexing import take, take_along_axis
 from framework.ops.manipulation import astype, expand_dims, squeeze
 from framework.ops.reduction import argmax, sum
@@ -116,11 +117,12 @@ def _readable(weight: Variable) -> Iterator[OwedRows | None]:
     if owed is None:
         yield None
         return
-    weight.data = owed.array
-    try:
-        yield owed
-    finally:
-        del weight.data
+    with lock:
+        object.__setattr__(weight, "data", owed.array)
+        try:
+            yield owed
+        finally:
+            del weight.data
 
 
 def embedding_bag(
@@ -188,7 +190,7 @@ def embedding_bag(
     if per_sample_weights is not None and mode != "sum":
         raise ValueError(f"embedding_bag: per_sample_weights need mode='sum', got {mode!r}")
     ids = index_tensor("embedding_bag", input, weight)
-    size = table_size(weight)[0]
+    size = weight.shape[0]
     if per_sample_weights is not None and per_sample_weights.shape != ids.shape:
         raise ValueError(
             f"embedding_bag: per_sample_weights must have the input's shape {ids.shape}, got {per_sample_weights.shape}"

@@ -11,7 +11,7 @@ from framework.autograd.graph import Variable
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
-from framework.autograd.versions import before_write, note_write
+from framework.autograd.versions import note_write
 from framework.ops.manipulation import broadcast_to, reshape
 
 Array = Any
@@ -172,7 +172,6 @@ def assign(x: Any, key: Any, value: Any, /) -> None:
             f"cannot write a tensor on {value.backend.device!r} into one on {x.backend.device!r}; "
             f"move it with .to({x.backend.device!r})"
         )
-    before_write()
     x.backend.xp.assign(x.data, key, value.data if isinstance(value, Variable) else value)
     note_write(x.backend, x.data, by_optimizer=x.node is None)
 

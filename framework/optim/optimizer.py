@@ -10,7 +10,6 @@ import numpy as np
 from backends import backend_of
 from framework.autograd.graph import Variable
 from framework.autograd.modes import no_grad
-from framework.autograd.versions import before_write
 from framework.creation import asarray
 from framework.tensor import Tensor
 
@@ -126,7 +125,6 @@ class Optimizer:
             Computes the loss and its gradients anew; its value is returned.
         """
         loss = closure() if closure is not None else None
-        before_write()
         with no_grad():
             for group in self.param_groups:
                 params = [p for p in group["params"] if p._grad is not None]

@@ -23,6 +23,7 @@ import numpy as np
 from backends import Backend
 from framework.autograd.deferred import defer, end, is_empty
 from framework.autograd.graph import Variable
+from framework.autograd.versions import before_write
 
 Array = Any
 Matrix = tuple[tuple[float, float], tuple[float, float]]
@@ -50,6 +51,7 @@ class RowDebt:
     def __init__(self, backend: Backend, array: Array, buffer: Array | None) -> None:
         self.backend = backend
         self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
         self.buffer = buffer
         self._seen = backend.xp.zeros(array.shape[0], dtype=backend.xp.int32)
         self._now = 0
@@ -60,6 +62,7 @@ class RowDebt:
 
     def owe(self, step: Matrix) -> None:
         """Owe one more step to every row: what it does to a row (w, b) whose gradient is zero."""
+        before_write()
         if self._now == self._capacity:
             self.settle()
         past = self._products[:, : self._now + 1]
@@ -100,9 +103,9 @@ class RowDebt:
             self._on_device = None
 
     def pay(self, tensor: Variable) -> Array:
-        """Bring all rows up to date, end the debt, and return the table."""
+        """Bring all rows up to date and return the table."""
+        before_write()
         self.settle()
-        end(tensor)
         return self.array
 
     def holds(self, tensor: Variable) -> bool:
@@ -116,4 +119,3 @@ class RowDebt:
     def defer(self, tensor: Variable) -> None:
         """Let ``tensor`` owe: empty its ``data``, so that whoever reads it makes it pay."""
         defer(tensor, self)
-        del tensor.data

@@ -1,6 +1,8 @@
 """Lookups whose rows are read later: values of the moment of the call, and the mean without the rows."""
 
 import pickle
+import sys
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -145,3 +147,90 @@ def test_training_keeps_rows_and_equals_that_of_rows_that_were_read(optimizer):
                 np.testing.assert_allclose(kept.detach().numpy(), before[IDS], rtol=1e-12)
         ends.append(table.weight.detach().numpy())
     np.testing.assert_allclose(*ends, rtol=1e-9, atol=1e-12)
+
+
+def write_array(table):
+    table.weight.data[...] = 0
+
+
+def write_replaced(table):
+    table.weight.data = np.zeros_like(WEIGHT)
+
+
+@pytest.mark.parametrize("write", [write_array, write_replaced])
+def test_arrays_of_the_table_are_written_behind_the_frameworks_back(write):
+    table = layer()
+    rows = table(IDS)
+    write(table)
+    assert not table.weight.detach().numpy().any()
+    assert not table(IDS).detach().numpy().any()
+    np.testing.assert_array_equal(rows.detach().numpy(), WEIGHT[IDS])
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda w: w.data,
+        lambda w: w.data[3:],
+        lambda w: w.T,
+        lambda w: w.detach().numpy(),
+        lambda w: memoryview(w.data),
+        lambda w: np.from_dlpack(w.detach()),
+    ],
+)
+@pytest.mark.parametrize("rows", [V, 50 * V])
+def test_rows_do_not_wait_where_somebody_has_the_memory(take, rows, monkeypatch):
+    table = nn.Embedding(rows, D, dtype="float64")
+    with fw.no_grad():
+        for _ in range(2):  # once with the memory taken, once without
+            taken, calls = take(table.weight), count_lookups(monkeypatch)
+            y, expected = table(IDS), table.weight.data[IDS].mean(axis=1)
+            assert calls
+            np.asarray(taken.data if isinstance(taken, fw.Tensor) else taken)[...] = 0
+            np.testing.assert_allclose(y.mean(axis=1).numpy(), expected, rtol=1e-12, atol=1e-14)
+            del taken, calls[:]
+            assert table(IDS).mean(axis=1).shape == (N, D)
+            assert not calls
+
+
+def test_memory_of_another_library_is_never_waited_for():
+    torch = pytest.importorskip("torch")
+    theirs = torch.from_numpy(WEIGHT.copy())
+    table = layer()
+    table.weight.data = np.from_dlpack(theirs)
+    rows = table(IDS)
+    theirs.zero_()
+    np.testing.assert_array_equal(rows.detach().numpy(), WEIGHT[IDS])
+
+
+def test_threads_may_look_up_at_once():
+    table, failures = layer(), []
+
+    def look():
+        try:
+            for k in range(600):
+                with fw.no_grad():
+                    rows = table(IDS)
+                    assert (rows.shape, table.weight.data.shape) == ((N, T, D), (V, D))
+                    if k % 20 == 0:
+                        found = table(IDS).mean(axis=1).numpy()
+                        np.testing.assert_allclose(found, MEAN, rtol=1e-12, atol=1e-14)
+        except Exception as error:
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failures
+
+
+def test_rows_are_no_table():
+    with pytest.raises(ValueError, match=r"weight must be a table of shape \(V, D\)"):
+        nn.functional.embedding(IDS, layer()(IDS))
