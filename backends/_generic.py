@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,29 @@ import numpy as np
 from backends._base import Array, Backend
 from backends._namespace import Namespace
 from backends.reference.special import SpecialFunctions
+
+
+class _Standard(Namespace):
+    """A namespace of which no more is asked than what the standard says."""
+
+    @cached_property
+    def fft(self) -> Any:
+        """Fourier transforms, whose complex arguments may be real as well."""
+        transforms = self._module.fft
+
+        def of_complex(name: str) -> Any:
+            transform = getattr(transforms, name)
+
+            def cast(x: Array, /, **options: Any) -> Array:
+                if self.isdtype(x.dtype, "real floating"):  # type: ignore[attr-defined]
+                    x = self.astype(x, self.complex128 if x.dtype == self.float64 else self.complex64)  # type: ignore[attr-defined]
+                return transform(x, **options)
+
+            return cast
+
+        taken = {name: getattr(transforms, name) for name in ("rfft", "rfftn")}
+        cast = {name: of_complex(name) for name in ("fft", "fftn", "ifft", "ifftn", "irfft", "irfftn")}
+        return SimpleNamespace(**taken, **cast)
 
 
 class GenericBackend(Backend):
@@ -33,7 +57,7 @@ class GenericBackend(Backend):
         self.name = name  # type: ignore[misc]
         self.device = f"{name}:{device}" if device else name
         self._native_device = native
-        self.xp = Namespace(namespace, native, special=partial(SpecialFunctions, self))
+        self.xp = _Standard(namespace, native, special=partial(SpecialFunctions, self))
         self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
         self._numpy: dict[Any, np.dtype[Any]] = {dtype: np.dtype(name) for name, dtype in self._native.items()}
         self._dtype_types = {type(dtype) for dtype in self._numpy}

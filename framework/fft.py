@@ -10,21 +10,20 @@ Tensor([1.+0.j, 1.+0.j, 1.+0.j], dtype=complex64)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
 from framework.autograd.primitive import primitive
 from framework.creation import asarray
-from framework.dtypes import FLOATING, get_default_dtype
-from framework.ops.elementwise import conj
-from framework.ops.manipulation import astype, roll
+from framework.dtypes import get_default_dtype
+from framework.ops.manipulation import roll
 
 Array = Any
 Norm = Literal["backward", "ortho", "forward"]
 
-_COMPLEX = {np.dtype("float64"): np.dtype("complex128")}
 _OPPOSITE: dict[str, Norm] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 # -------------------------------------------------------------------------------------- shared by the rules
@@ -41,7 +40,7 @@ def _fit(xp: Any, x: Array, length: int, axis: int) -> Array:
     return xp.scatter(x, key, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
 
-def _fit_all(xp: Any, x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+def _fit_all(xp: Any, x: Array, shape: tuple[int, ...], axes: Sequence[int]) -> Array:
     for axis in axes:
         x = _fit(xp, x, shape[axis], axis)
     return x
@@ -58,116 +57,92 @@ def _weigh_inner(xp: Any, x: Array, weight: float, n: int, axis: int) -> Array:
     return x * xp.reshape(weights, (-1,) + (1,) * (len(x.shape) - axis % len(x.shape) - 1))
 
 
-# ---------------------------------------------------------------------------------------------- primitives
-
-
-@primitive
-def _fftn(xp: Any, x: Array, /, *, s: tuple[int, ...], axes: tuple[int, ...], norm: Norm) -> Array:
-    if len(axes) == 1:
-        return xp.fft.fft(x, n=s[0], axis=axes[0], norm=norm)
-    return xp.fft.fftn(x, s=s, axes=axes, norm=norm)
-
-
-_fftn.defvjp(
-    lambda xp, g, shape, axes, norm: _fit_all(xp, xp.fft.fftn(g, axes=axes, norm=norm), shape, axes),
-)
-
-
-@primitive
-def _ifftn(xp: Any, x: Array, /, *, s: tuple[int, ...], axes: tuple[int, ...], norm: Norm) -> Array:
-    if len(axes) == 1:
-        return xp.fft.ifft(x, n=s[0], axis=axes[0], norm=norm)
-    return xp.fft.ifftn(x, s=s, axes=axes, norm=norm)
-
-
-_ifftn.defvjp(
-    lambda xp, g, shape, axes, norm: _fit_all(xp, xp.fft.ifftn(g, axes=axes, norm=norm), shape, axes),
-)
-
-
-@primitive(holomorphic=False)
-def _rfft(xp: Any, x: Array, /, *, n: int, axis: int, norm: Norm) -> Array:
-    return xp.fft.rfft(x, n=n, axis=axis, norm=norm)
-
-
-def _rfft_rule(xp: Any, g: Array, shape: tuple[int, ...], n: int, axis: int, norm: Norm) -> Array:
-    """The inverse counts each inner frequency twice, once for its mirror image; here it counts once."""
-    halved = _weigh_inner(xp, g, 0.5, n, axis)
-    return _fit(xp, xp.fft.irfft(halved, n=n, axis=axis, norm=_OPPOSITE[norm]), shape[axis], axis)
-
-
-_rfft.defvjp(_rfft_rule)
-
-
-@primitive(holomorphic=False)
-def _irfft(xp: Any, x: Array, /, *, n: int, axis: int, norm: Norm) -> Array:
-    return xp.fft.irfft(x, n=n, axis=axis, norm=norm)
-
-
-def _irfft_rule(xp: Any, g: Array, shape: tuple[int, ...], n: int, axis: int, norm: Norm) -> Array:
-    spectrum = xp.fft.rfft(g, axis=axis, norm=_OPPOSITE[norm])
-    return _fit(xp, _weigh_inner(xp, spectrum, 2.0, n, axis), shape[axis], axis)
-
-
-_irfft.defvjp(_irfft_rule)
-
 # ------------------------------------------------------------------------------------- checking arguments
 
 
-def _check_norm(name: str, norm: str) -> None:
+def _along(
+    xp: Any, x: Array, n: int | None, axis: int, norm: Norm, kind: Literal["real", "half", ""] = ""
+) -> tuple[Array, int]:
+    """What :func:`_prepared` says, of one axis: the values and the length."""
+    dtype, (n,), _ = _plan(xp, x.dtype, x.shape, n, axis, norm, kind)
+    return x if dtype is None else xp.astype(x, dtype), n
+
+
+def _prepared(
+    xp: Any,
+    x: Array,
+    s: Sequence[int] | None,
+    axes: Sequence[int] | None,
+    norm: Norm,
+    kind: Literal["real", "half", ""] = "",
+) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+    """The values in a precision that transforms have, the lengths to transform, and their axes.
+
+    Values have to be real, or are the ``half`` of a spectrum, whose last length is that of the real result.
+    """
+    s, axes = s if s is None else tuple(s), axes if axes is None else tuple(axes)
+    dtype, lengths, axes = _plan(xp, x.dtype, x.shape, s, axes, norm, kind)
+    return x if dtype is None else xp.astype(x, dtype), lengths, axes
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    xp: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    s: tuple[int, ...] | int | None,
+    axes: tuple[int, ...] | int | None,
+    norm: str,
+    kind: str,
+) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+    """The same with a dtype to cast the values to, or None; for one axis the length and the axis may be numbers."""
+    s, axes = (s,) if isinstance(s, int) else s, (axes,) if isinstance(axes, int) else axes
     if norm not in _OPPOSITE:
-        raise ValueError(f"{name}: norm must be 'backward', 'ortho' or 'forward', got {norm!r}")
-
-
-def _real(name: str, x: Any) -> Any:
-    if x.dtype.kind not in FLOATING:
-        raise TypeError(f"{name}: expected a real floating dtype, got {x.dtype}; cast with astype first")
-    return x
-
-
-def _complex(name: str, x: Any) -> Any:
-    """Complex values as they are, real ones made complex of the same precision."""
-    if x.dtype.kind == "c":
-        return x
-    return astype(_real(name, x), _COMPLEX.get(x.dtype, np.complex64))
+        raise ValueError(f"norm must be 'backward', 'ortho' or 'forward', got {norm!r}")
+    is_real = xp.isdtype(dtype, "real floating")
+    if not is_real and (kind == "real" or not xp.isdtype(dtype, "complex floating")):
+        raise TypeError(f"expected a real floating dtype, got {str(dtype).rpartition('.')[2]}; cast with astype first")
+    short = is_real and dtype not in (xp.float32, xp.float64)
+    return xp.float32 if short else None, *_lengths(shape, s, axes, kind == "half")
 
 
 def _lengths(
-    name: str, x: Any, s: Sequence[int] | None, axes: Sequence[int] | None, last: int | None = None
+    shape: tuple[int, ...], s: Sequence[int] | None, axes: Sequence[int] | None, half: bool = False
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The lengths to transform and their axes; ``last`` replaces the length of the last axis if none is given."""
-    axes = tuple(range(-len(s), 0) if s is not None else range(x.ndim)) if axes is None else tuple(axes)
-    if any(not -x.ndim <= axis < x.ndim for axis in axes):
-        raise IndexError(f"{name}: axes {axes} are out of range for {x.ndim} dimensions")
-    if len({axis % x.ndim for axis in axes}) < len(axes):
-        raise ValueError(f"{name}: axes must differ from each other, got {axes}")
-    default = [x.shape[axis] for axis in axes]
-    if last is not None and axes:
-        default[-1] = last
-    lengths = default if s is None else list(s)
+    """The lengths to transform and their axes; of half a spectrum the last one is that of the real values."""
+    ndim = len(shape)
+    axes = tuple(range(-len(s), 0) if s is not None else range(ndim)) if axes is None else tuple(axes)
+    if any(not -ndim <= axis < ndim for axis in axes):
+        raise IndexError(f"axes {axes} are out of range for {ndim} dimensions")
+    if len({axis % ndim for axis in axes}) < len(axes):
+        raise ValueError(f"axes must differ from each other, got {axes}")
+    lengths = tuple([shape[axis] for axis in axes] if s is None else s)
     if len(lengths) != len(axes):
-        raise ValueError(f"{name}: expected one length in s for each of the axes {axes}, got {tuple(lengths)}")
+        raise ValueError(f"expected one length in s for each of the axes {axes}, got {lengths}")
+    if half and s is None and axes:
+        lengths = (*lengths[:-1], 2 * (lengths[-1] - 1))
     if any(n < 1 for n in lengths):
-        raise ValueError(f"{name}: expected at least one value along each transformed axis, got {tuple(lengths)}")
-    return tuple(lengths), axes
+        raise ValueError(f"expected at least one value along each transformed axis, got {lengths}")
+    return lengths, axes
 
 
-def _length(name: str, x: Any, n: int | None, axis: int, default: int | None = None) -> int:
-    if n is None and default is None and -x.ndim <= axis < x.ndim and x.shape[axis]:
-        return x.shape[axis]  # type: ignore[no-any-return]
-    lengths, _ = _lengths(name, x, None if n is None else (n,), (axis,), default)
-    return lengths[0]
+def _complex(xp: Any, x: Array) -> Array:
+    """The values, transformed along no axis."""
+    if not xp.isdtype(x.dtype, "real floating"):
+        return x
+    return xp.astype(x, xp.complex128 if x.dtype == xp.float64 else xp.complex64)
 
 
-def _mirrored(x: Any, axis: int) -> int | None:
-    """How many real values a half spectrum belongs to, if it is not said: an even number."""
-    return 2 * (x.shape[axis] - 1) if -x.ndim <= axis < x.ndim else None
+def _check_some(axes: Sequence[int]) -> None:
+    if not axes:
+        raise ValueError("expected at least one axis to transform")
 
 
 # -------------------------------------------------------------------------------------------- one dimension
 
 
-def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+@primitive
+def fft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """Discrete Fourier transform along an axis.
 
     Parameters
@@ -201,11 +176,15 @@ def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backwa
     >>> fw.fft.fft(fw.asarray([1.0, 1.0]))
     Tensor([2.+0.j, 0.+0.j], dtype=complex64)
     """
-    _check_norm("fft", norm)
-    return _fftn(_complex("fft", x), s=(_length("fft", x, n, axis),), axes=(axis,), norm=norm)
+    x, n = _along(xp, x, n, axis, norm)
+    return xp.fft.fft(x, n=n, axis=axis, norm=norm)
 
 
-def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+fft.defvjp(lambda xp, g, shape, axis, norm: _fit(xp, xp.fft.fft(g, axis=axis, norm=norm), shape[axis], axis))
+
+
+@primitive
+def ifft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """Inverse of :func:`fft`, which describes the parameters; the factors are ``1 / n``, ``1 / sqrt(n)`` and none.
 
     Examples
@@ -214,11 +193,15 @@ def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backw
     >>> fw.fft.ifft(fw.asarray([2.0, 0.0]))
     Tensor([1.+0.j, 1.+0.j], dtype=complex64)
     """
-    _check_norm("ifft", norm)
-    return _ifftn(_complex("ifft", x), s=(_length("ifft", x, n, axis),), axes=(axis,), norm=norm)
+    x, n = _along(xp, x, n, axis, norm)
+    return xp.fft.ifft(x, n=n, axis=axis, norm=norm)
 
 
-def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+ifft.defvjp(lambda xp, g, shape, axis, norm: _fit(xp, xp.fft.ifft(g, axis=axis, norm=norm), shape[axis], axis))
+
+
+@primitive(holomorphic=False)
+def rfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """The half of :func:`fft` of real values that determines the other half.
 
     Parameters
@@ -243,11 +226,22 @@ def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backw
     >>> fw.fft.rfft(fw.asarray([1.0, 1.0]))
     Tensor([2.+0.j, 0.+0.j], dtype=complex64)
     """
-    _check_norm("rfft", norm)
-    return _rfft(_real("rfft", x), n=_length("rfft", x, n, axis), axis=axis, norm=norm)
+    x, n = _along(xp, x, n, axis, norm, "real")
+    return xp.fft.rfft(x, n=n, axis=axis, norm=norm)
 
 
-def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+def _rfft_rule(xp: Any, g: Array, shape: tuple[int, ...], n: int | None, axis: int, norm: Norm) -> Array:
+    """The inverse counts each inner frequency twice, once for its mirror image; here it counts once."""
+    n = shape[axis] if n is None else n
+    halved = _weigh_inner(xp, g, 0.5, n, axis)
+    return _fit(xp, xp.fft.irfft(halved, n=n, axis=axis, norm=_OPPOSITE[norm]), shape[axis], axis)
+
+
+rfft.defvjp(_rfft_rule)
+
+
+@primitive(holomorphic=False)
+def irfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """Inverse of :func:`rfft`.
 
     Parameters
@@ -273,12 +267,20 @@ def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "back
     >>> fw.fft.irfft(fw.asarray([2.0, 0.0]))
     Tensor([1., 1.])
     """
-    _check_norm("irfft", norm)
-    n = _length("irfft", x, n, axis, _mirrored(x, axis))
-    return _irfft(_complex("irfft", x), n=n, axis=axis, norm=norm)
+    x, n = _along(xp, x, n, axis, norm, "half")
+    return xp.fft.irfft(x, n=n, axis=axis, norm=norm)
 
 
-def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+def _irfft_rule(xp: Any, g: Array, shape: tuple[int, ...], axis: int, norm: Norm) -> Array:
+    spectrum = xp.fft.rfft(g, axis=axis, norm=_OPPOSITE[norm])
+    return _fit(xp, _weigh_inner(xp, spectrum, 2.0, g.shape[axis], axis), shape[axis], axis)
+
+
+irfft.defvjp(_irfft_rule)
+
+
+@primitive(holomorphic=False)
+def hfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """Transform of a signal that is its own conjugate mirror image, given by its first half; the result is real.
 
     Parameters are those of :func:`irfft`; the factors are none, ``1 / sqrt(n)`` and ``1 / n``.
@@ -289,12 +291,17 @@ def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backw
     >>> fw.fft.hfft(fw.asarray([1.0, 1.0]))
     Tensor([2., 0.])
     """
-    _check_norm("hfft", norm)
-    n = _length("hfft", x, n, axis, _mirrored(x, axis))
-    return _irfft(conj(_complex("hfft", x)), n=n, axis=axis, norm=_OPPOSITE[norm])
+    x, n = _along(xp, x, n, axis, norm, "half")
+    return xp.fft.irfft(xp.conj(x), n=n, axis=axis, norm=_OPPOSITE[norm])
 
 
-def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Any:
+hfft.defvjp(
+    lambda xp, g, shape, axis, norm: xp.conj(_irfft_rule(xp, g, shape, axis, _OPPOSITE[norm])),
+)
+
+
+@primitive(holomorphic=False)
+def ihfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Norm = "backward") -> Array:
     """Inverse of :func:`hfft`: the first half of a signal whose transform is real.
 
     Parameters are those of :func:`rfft`; the factors are ``1 / n``, ``1 / sqrt(n)`` and none.
@@ -305,17 +312,21 @@ def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: Norm = "back
     >>> fw.fft.ihfft(fw.asarray([2.0, 0.0])).real
     Tensor([1., 1.])
     """
-    _check_norm("ihfft", norm)
-    n = _length("ihfft", x, n, axis)
-    return conj(_rfft(_real("ihfft", x), n=n, axis=axis, norm=_OPPOSITE[norm]))
+    x, n = _along(xp, x, n, axis, norm, "real")
+    return xp.conj(xp.fft.rfft(x, n=n, axis=axis, norm=_OPPOSITE[norm]))
 
+
+ihfft.defvjp(
+    lambda xp, g, shape, n, axis, norm: _rfft_rule(xp, xp.conj(g), shape, n, axis, _OPPOSITE[norm]),
+)
 
 # --------------------------------------------------------------------------------------- several dimensions
 
 
+@primitive
 def fftn(
-    x: Any, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
-) -> Any:
+    xp: Any, x: Array, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
+) -> Array:
     """Discrete Fourier transform along several axes.
 
     Parameters
@@ -341,14 +352,14 @@ def fftn(
     Tensor([[1., 1.],
             [1., 1.]])
     """
-    _check_norm("fftn", norm)
-    lengths, axes = _lengths("fftn", x, s, axes)
-    return _fftn(_complex("fftn", x), s=lengths, axes=axes, norm=norm)
+    x, s, axes = _prepared(xp, x, s, axes, norm)
+    return xp.fft.fftn(x, s=s, axes=axes, norm=norm) if axes else _complex(xp, x)
 
 
+@primitive
 def ifftn(
-    x: Any, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
-) -> Any:
+    xp: Any, x: Array, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
+) -> Array:
     """Inverse of :func:`fftn`, which describes the parameters.
 
     Examples
@@ -358,14 +369,27 @@ def ifftn(
     Tensor([[1., 1.],
             [1., 1.]])
     """
-    _check_norm("ifftn", norm)
-    lengths, axes = _lengths("ifftn", x, s, axes)
-    return _ifftn(_complex("ifftn", x), s=lengths, axes=axes, norm=norm)
+    x, s, axes = _prepared(xp, x, s, axes, norm)
+    return xp.fft.ifftn(x, s=s, axes=axes, norm=norm) if axes else _complex(xp, x)
 
 
+def _several(inverse: bool) -> Callable[..., Array]:
+    def rule(xp: Any, g: Array, shape: tuple[int, ...], s: Any, axes: Any, norm: Norm) -> Array:
+        _, axes = _lengths(shape, s, axes)
+        back = xp.fft.ifftn if inverse else xp.fft.fftn
+        return _fit_all(xp, back(g, axes=axes, norm=norm), shape, axes)
+
+    return rule
+
+
+fftn.defvjp(_several(inverse=False))
+ifftn.defvjp(_several(inverse=True))
+
+
+@primitive(holomorphic=False)
 def rfftn(
-    x: Any, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
-) -> Any:
+    xp: Any, x: Array, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
+) -> Array:
     """Transform of real values along several axes: the half, along the last one, that determines the other half.
 
     Parameters are those of :func:`fftn`, but ``x`` is real floating.
@@ -376,15 +400,25 @@ def rfftn(
     >>> fw.fft.rfftn(fw.asarray([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])).shape
     (2, 2)
     """
-    _check_norm("rfftn", norm)
-    lengths, axes = _some_lengths("rfftn", x, s, axes)
-    half = _rfft(_real("rfftn", x), n=lengths[-1], axis=axes[-1], norm=norm)
-    return _fftn(half, s=lengths[:-1], axes=axes[:-1], norm=norm) if len(axes) > 1 else half
+    x, s, axes = _prepared(xp, x, s, axes, norm, "real")
+    _check_some(axes)
+    return xp.fft.rfftn(x, s=s, axes=axes, norm=norm)
 
 
+def _rfftn_rule(xp: Any, g: Array, shape: tuple[int, ...], s: Any, axes: Any, norm: Norm) -> Array:
+    """Back along the other axes, then along the halved one."""
+    s, (*others, last) = _lengths(shape, s, axes)
+    g = _fit_all(xp, xp.fft.ifftn(g, axes=others, norm=_OPPOSITE[norm]), shape, others) if others else g
+    return _rfft_rule(xp, g, shape, s[-1], last, norm)
+
+
+rfftn.defvjp(_rfftn_rule)
+
+
+@primitive(holomorphic=False)
 def irfftn(
-    x: Any, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
-) -> Any:
+    xp: Any, x: Array, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = "backward"
+) -> Array:
     """Inverse of :func:`rfftn`.
 
     Parameters are those of :func:`ifftn`; ``s`` gives the lengths of the result, the last one by default
@@ -397,22 +431,19 @@ def irfftn(
     Tensor([[1., 1.],
             [1., 1.]])
     """
-    _check_norm("irfftn", norm)
-    lengths, axes = _some_lengths("irfftn", x, s, axes, _mirrored(x, axes[-1] if axes else -1))
-    x = _complex("irfftn", x)
-    if len(axes) > 1:
-        x = _ifftn(x, s=lengths[:-1], axes=axes[:-1], norm=norm)
-    return _irfft(x, n=lengths[-1], axis=axes[-1], norm=norm)
+    x, s, axes = _prepared(xp, x, s, axes, norm, "half")
+    _check_some(axes)
+    return xp.fft.irfftn(x, s=s, axes=axes, norm=norm)
 
 
-def _some_lengths(
-    name: str, x: Any, s: Sequence[int] | None, axes: Sequence[int] | None, last: int | None = None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    lengths, axes = _lengths(name, x, s, axes, last)
-    if not axes:
-        raise ValueError(f"{name}: expected at least one axis to transform")
-    return lengths, axes
+def _irfftn_rule(xp: Any, g: Array, shape: tuple[int, ...], s: Any, axes: Any, norm: Norm) -> Array:
+    """Back along the halved axis, then along the others."""
+    _, (*others, last) = _lengths(shape, s, axes, half=True)
+    g = _irfft_rule(xp, g, (*g.shape[: last % g.ndim], shape[last], *g.shape[last % g.ndim + 1 :]), last, norm)
+    return _fit_all(xp, xp.fft.fftn(g, axes=others, norm=_OPPOSITE[norm]), shape, others) if others else g
 
+
+irfftn.defvjp(_irfftn_rule)
 
 # --------------------------------------------------------------------------------------- frequencies, shifts
 

@@ -37,7 +37,7 @@ WIDEST = {
     "framework.autograd.fused": "identity",
     "framework.autograd.precision": "cast",
     "framework.autograd.primitive": "_output",
-    "framework.fft": "_fftn _ifftn _irfft _rfft",
+    "framework.fft": "fft fftn hfft ifft ifftn ihfft irfft irfftn rfft rfftn",
     "framework.linalg.products": "_cross",
     "framework.nn.hooks": "_gate",
     "framework.ops.closeness": "_isclose",

@@ -114,6 +114,25 @@ def test_dtypes_follow_the_precision(device, width):
         assert getattr(fw.fft, name)(x).dtype == x.dtype
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_narrow_values_are_transformed_in_single_precision(dtype):
+    wide = fw.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
+    narrow = fw.astype(wide, dtype if dtype == "float16" else pytest.importorskip("ml_dtypes").bfloat16)
+    for name in NAMES[:10]:
+        transform = getattr(fw.fft, name)
+        found, expected = transform(narrow), transform(wide)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+def test_along_no_axis(device):
+    for x in (fw.asarray(2.0, device=device), fw.ones((2, 3), dtype="float64", device=device)):
+        for name in ("fftn", "ifftn"):
+            y = getattr(fw.fft, name)(x, axes=())
+            assert y.dtype == ("complex64" if x.ndim == 0 else "complex128")
+            np.testing.assert_array_equal(y.numpy(), x.numpy())
+
+
 @pytest.mark.parametrize("name", ["fftfreq", "rfftfreq"])
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 def test_frequencies(device, name, n):
