@@ -45,7 +45,7 @@ _VECTORS = "convolve kron meshgrid outer linalg.cross linalg.outer"
 
 
 def operations() -> dict[str, Callable[..., Any]]:
-    """Functions of a namespace, two matrices of 4 x 4 and two vectors of 3, with values between 0 and 1; the first is symmetric."""
+    """Functions of a namespace, two matrices of 4 x 4 and two vectors of 3, with values between 0 and 1."""
     mask = {np: np.eye(4, dtype=bool), fw: fw.eye(4, dtype=fw.bool)}
     rows = {np: np.array([0, 2, 1]), fw: fw.asarray([0, 2, 1])}
     places = {np: np.zeros((1, 4), dtype=np.int64), fw: fw.zeros((1, 4), dtype=fw.int64)}

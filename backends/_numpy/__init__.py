@@ -49,6 +49,7 @@ class NumpyBackend(Backend):
             assign=indexing.assign,
             scatter=indexing.scatter,
             zeros_like=memory.zeros_like,
+            convolve=np.convolve,
             einsum=contraction.einsum,
             **{name: getattr(namespace, name) for name in namespace.__all__},
         )

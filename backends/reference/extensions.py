@@ -12,7 +12,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "bincount", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
+__all__ = ["assign", "bincount", "convolve", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -74,6 +74,19 @@ def bincount(xp: Any, x: Array, *, minlength: int) -> Array:
     if least < 0:
         raise ValueError(f"expected values >= 0, got {least}")
     return xp.scatter(xp.ones(x.shape, dtype=xp.int64, device=x.device), x, (max(minlength, most + 1),))
+
+
+def convolve(xp: Any, a: Array, v: Array, mode: str) -> Array:
+    """Sums of products of two sequences, one of them reversed, at all their overlaps, or at some; as NumPy has it."""
+    if a.shape[0] < v.shape[0]:
+        a, v = v, a
+    n, m = a.shape[0], v.shape[0]
+    before, length = {"full": (m - 1, n + m - 1), "same": (m // 2, n), "valid": (0, n - m + 1)}[mode]
+    start, end = (xp.zeros(k, dtype=a.dtype, device=a.device) for k in (before, length + m - 1 - n - before))
+    steps = [xp.arange(k, device=a.device) for k in (length, m)]
+    windows = xp.reshape(xp.expand_dims(steps[0], axis=1) + steps[1], (-1,))
+    padded = xp.take(xp.concat([start, a, end]), windows, axis=0)
+    return xp.matmul(xp.reshape(padded, (length, m)), xp.flip(v))
 
 
 def einsum(xp: Any, equation: str, *operands: Array) -> Array:

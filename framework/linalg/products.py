@@ -8,7 +8,7 @@ from typing import Any
 from framework.autograd.primitive import primitive
 from framework.creation import eye
 from framework.linalg.solvers import inv
-from framework.ops import diagonals, linear, manipulation, reduction
+from framework.ops import diagonals, linear, manipulation
 from framework.ops.elementwise import positive
 
 Array = Any
@@ -105,7 +105,9 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     >>> fw.linalg.trace(fw.asarray([[1.0, 2.0], [3.0, 4.0]]))
     Tensor(5.)
     """
-    return reduction.sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
+    if x.ndim < 2:
+        raise ValueError(f"trace: expected at least two axes, got the shape {tuple(x.shape)}")
+    return diagonals.trace(x, offset, -2, -1, dtype)
 
 
 def outer(x1: Any, x2: Any, /) -> Any:
@@ -136,7 +138,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
     """
     if x1.ndim != 1 or x2.ndim != 1:
         raise ValueError(f"outer: expected two vectors, got the shapes {tuple(x1.shape)} and {tuple(x2.shape)}")
-    return x1[:, None] * x2
+    return linear.outer(x1, x2)
 
 
 def matrix_power(x: Any, n: int, /) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.manipulation import moveaxis
-from framework.ops.reduction import sum
 
 Array = Any
 
@@ -29,30 +30,53 @@ def triu(xp: Any, x: Array, /, *, k: int = 0) -> Array:
 triu.defvjp(lambda xp, g, k: xp.triu(g, k=k))
 
 
+@lru_cache(maxsize=64)
+def _place(shape: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], Any]:
+    """The shape with the last two axes as one, in which a diagonal is a slice, and its key there."""
+    *batch, rows, columns = shape
+    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    start = offset if offset >= 0 else -offset * columns
+    key = ..., slice(start, start + length * (columns + 1), columns + 1) if length else slice(0)
+    return (*batch, rows * columns), key
+
+
 @primitive(view=True)
 def _diagonal(xp: Any, x: Array, /, *, offset: int) -> Array:
-    return xp.getitem(xp.reshape(x, _flat(x.shape)), _steps(x.shape, offset))
-
-
-def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The last two axes as one, in which a diagonal is a slice."""
-    *batch, rows, columns = shape
-    return (*batch, rows * columns)
-
-
-def _steps(shape: tuple[int, ...], offset: int) -> Any:
-    """The key of a diagonal there."""
-    rows, columns = shape[-2:]
-    length = min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns)
-    start = offset if offset >= 0 else -offset * columns
-    return ..., slice(start, start + length * (columns + 1), columns + 1) if length > 0 else slice(0)
+    flat, key = _place(x.shape, offset)
+    return xp.getitem(xp.reshape(x, flat), key)
 
 
 def _diagonal_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:
-    return xp.reshape(xp.scatter(g, _steps(shape, offset), _flat(shape)), shape)
+    flat, key = _place(shape, offset)
+    return xp.reshape(xp.scatter(g, key, flat), shape)
 
 
 _diagonal.defvjp(_diagonal_rule)
+
+
+@precision("float32")
+@primitive
+def _trace(xp: Any, x: Array, /, *, offset: int, dtype: Any = None) -> Array:
+    flat, key = _place(x.shape, offset)
+    return xp.sum(xp.getitem(xp.reshape(x, flat), key), axis=-1, dtype=dtype)
+
+
+def _trace_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:
+    rows, columns = shape[-2:]
+    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    return _diagonal_rule(xp, xp.broadcast_to(xp.expand_dims(g, axis=-1), (*shape[:-2], length)), shape, offset)
+
+
+_trace.defvjp(_trace_rule)
+
+
+def _last(name: str, x: Any, axis1: int, axis2: int) -> Any:
+    """``x`` with the two axes as its last ones."""
+    ndim = x.ndim
+    if ndim < 2:
+        raise ValueError(f"{name}: expected at least two dimensions, got shape {x.shape}")
+    last = (axis1, axis2) in ((-2, -1), (ndim - 2, ndim - 1))
+    return x if last else moveaxis(x, (axis1, axis2), (-2, -1))
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -78,14 +102,11 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     >>> fw.diagonal(fw.asarray([[1, 2], [3, 4]]))
     Tensor([1, 4])
     """
-    if x.ndim < 2:
-        raise ValueError(f"diagonal: expected at least two dimensions, got shape {x.shape}")
-    last = (axis1, axis2) in ((-2, -1), (x.ndim - 2, x.ndim - 1))
-    return _diagonal(x if last else moveaxis(x, (axis1, axis2), (-2, -1)), offset=offset)
+    return _diagonal(_last("diagonal", x, axis1, axis2), offset=offset)
 
 
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Sum of the entries of a diagonal; the arguments are those of :func:`diagonal`.
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """Sum of the entries of a diagonal; the arguments are those of :func:`diagonal`, and the dtype of the sum.
 
     Examples
     --------
@@ -93,4 +114,4 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     >>> fw.trace(fw.asarray([[1, 2], [3, 4]]))
     Tensor(5)
     """
-    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+    return _trace(_last("trace", x, axis1, axis2), offset=offset, dtype=dtype)

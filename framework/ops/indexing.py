@@ -61,7 +61,9 @@ def getitem(x: Any, key: Any, /) -> Any:
 
 def _get_by_arrays(x: Any, key: Any) -> Any:
     try:
-        return _advanced_getitem(x, key if isinstance(key, Variable) else _raw_parts(key, x))
+        if isinstance(key, Variable):
+            return _advanced_getitem(x, key)
+        return _advanced_getitem(x, _raw_parts(key, x))
     except (IndexError, TypeError, ValueError):
         # Only now is it looked at whether the dtype of an index is at fault: to ask each time would take a fifth longer.
         _check_indices(key)
@@ -86,9 +88,15 @@ def raw_key(key: Any, x: Any) -> Any:
 
 
 def _raw_parts(key: Any, x: Any) -> Any:
-    if isinstance(key, tuple):
-        return tuple([part if type(part) in _BASIC else _raw_part(part, x) for part in key])
-    return _raw_part(key, x)
+    if not isinstance(key, tuple):
+        return _raw_part(key, x)
+    parts: list[Any] = []
+    for part in key:
+        if isinstance(part, Variable):
+            parts.append(part.data)
+        else:
+            parts.append(part if type(part) in _BASIC else _raw_part(part, x))
+    return tuple(parts)
 
 
 def _raw_part(part: Any, x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import multiply
-from framework.ops.manipulation import reshape
+from framework.ops.manipulation import matrix_transpose, reshape
 
 Array = Any
 
@@ -145,7 +145,8 @@ def tensordot(x1: Any, x2: Any, /, *, axes: int | tuple[Sequence[int], Sequence[
     return _tensordot(x1, x2, axes=axes)
 
 
-def outer(a: Any, b: Any, /) -> Any:
+@primitive
+def outer(xp: Any, a: Array, b: Array, /) -> Array:
     """All products of an entry of ``a`` and one of ``b``, both flattened, as a matrix.
 
     Examples
@@ -155,7 +156,13 @@ def outer(a: Any, b: Any, /) -> Any:
     Tensor([[3, 4],
             [6, 8]])
     """
-    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+    return xp.multiply(xp.reshape(a, (-1, 1)), xp.reshape(b, (1, -1)))
+
+
+outer.defvjp(
+    lambda xp, g, b, shape: xp.reshape(xp.matmul(g, xp.reshape(b, (-1,))), shape),
+    lambda xp, g, a, shape: xp.reshape(xp.matmul(xp.reshape(a, (-1,)), g), shape),
+)
 
 
 def inner(a: Any, b: Any, /) -> Any:
@@ -167,7 +174,11 @@ def inner(a: Any, b: Any, /) -> Any:
     >>> fw.inner(fw.asarray([1, 2]), fw.asarray([3, 4]))
     Tensor(11)
     """
-    return tensordot(a, b, axes=((-1,), (-1,))) if a.ndim and b.ndim else multiply(a, b)
+    if not (a.ndim and b.ndim):
+        return multiply(a, b)
+    if b.ndim > 2:
+        return tensordot(a, b, axes=((-1,), (-1,)))
+    return matmul(a, b if b.ndim == 1 else matrix_transpose(b))
 
 
 def kron(a: Any, b: Any, /) -> Any:

@@ -6,11 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.primitive import primitive
 from framework.ops.elementwise import divide, equal, imag, isnan, logical_not, real, where
 from framework.ops.manipulation import astype
 from framework.ops.reduction import count_nonzero, sum
 
+Array = Any
 Axis = int | tuple[int, ...] | None
+
+
+@primitive
+def _nan_to_num(xp: Any, x: Array, /, *, nan: float, posinf: float, neginf: float) -> Array:
+    x = xp.where(xp.isnan(x), nan, x)
+    return xp.where(x == float("inf"), posinf, xp.where(x == -float("inf"), neginf, x))
+
+
+_nan_to_num.defvjp(lambda xp, g, x: xp.where(xp.isfinite(x), g, 0.0))
 
 
 def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
@@ -37,9 +48,8 @@ def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf:
         parts = (nan_to_num(part, nan, posinf, neginf) for part in (real(x), imag(x)))
         return next(parts) + 1j * next(parts)
     limits = np.finfo(x.dtype)
-    x = where(isnan(x), nan, x)
-    x = where(equal(x, float("inf")), float(limits.max) if posinf is None else posinf, x)
-    return where(equal(x, -float("inf")), float(limits.min) if neginf is None else neginf, x)
+    posinf = float(limits.max) if posinf is None else posinf
+    return _nan_to_num(x, nan=nan, posinf=posinf, neginf=float(limits.min) if neginf is None else neginf)
 
 
 def nansum(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:

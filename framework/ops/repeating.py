@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
 from framework.ops.manipulation import broadcast_to, reshape
 
@@ -71,15 +72,16 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
-    """The tensors repeated, without copying, to the one shape to which all broadcast.
+    """The tensors repeated, without copying, to the one shape to which all broadcast; those that have it are returned.
 
     Raises
     ------
     ValueError
         If there is none.
     """
-    shape = broadcast_shapes(*[x.shape for x in arrays])
-    return tuple(broadcast_to(x, shape) for x in arrays)
+    shapes = {x.shape for x in arrays}
+    shape = shapes.pop() if len(shapes) == 1 else broadcast_shapes(*shapes)
+    return tuple([x if isinstance(x, Variable) and x.shape == shape else broadcast_to(x, shape) for x in arrays])
 
 
 def meshgrid(*arrays: Any, indexing: Literal["xy", "ij"] = "xy") -> tuple[Any, ...]:

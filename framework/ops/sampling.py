@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from framework.autograd.precision import precision
+from framework.autograd.primitive import primitive
 from framework.ops.cumulative import diff
 from framework.ops.elementwise import clip, divide, equal, greater, less, multiply, where
 from framework.ops.indexing import getitem, take
-from framework.ops.linear import matmul
-from framework.ops.manipulation import flip, moveaxis, reshape
-from framework.ops.padding import pad
+from framework.ops.manipulation import moveaxis, reshape
 from framework.ops.reduction import sum
 from framework.ops.searching import searchsorted
+
+Array = Any
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
@@ -85,6 +85,26 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     return sum(divide(multiply(both, width), 2.0), axis=-1)
 
 
+@precision("low")
+@primitive
+def _convolve(xp: Any, a: Array, v: Array, /, *, mode: str) -> Array:
+    return xp.convolve(a, v, mode)
+
+
+def _convolve_rule(xp: Any, g: Array, other: Array, shape: tuple[int, ...], mode: str) -> Array:
+    """Of all overlaps of the gradient with the other sequence, the values where it lies within."""
+    whole, short = shape[0] + other.shape[0] - 1, min(shape[0], other.shape[0])
+    start = {"full": 0, "same": (short - 1) // 2, "valid": short - 1}[mode]
+    g = g if mode == "full" else xp.scatter(g, slice(start, start + g.shape[0]), (whole,))
+    return xp.convolve(g, xp.flip(other), "valid")
+
+
+_convolve.defvjp(
+    lambda xp, g, v, shape, mode: _convolve_rule(xp, g, v, shape, mode),
+    lambda xp, g, a, shape, mode: _convolve_rule(xp, g, a, shape, mode),
+)
+
+
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """Convolution of two sequences, ``sum(a[k] * v[i - k])``.
 
@@ -111,10 +131,4 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
         raise ValueError(f"convolve: expected mode 'full', 'same' or 'valid', got {mode!r}")
     if a.ndim != 1 or v.ndim != 1 or not (a.shape[0] and v.shape[0]):
         raise ValueError(f"convolve: expected shapes (n,) and (m,) with n and m >= 1, got {a.shape} and {v.shape}")
-    if a.shape[0] < v.shape[0]:
-        a, v = v, a
-    n, m = a.shape[0], v.shape[0]
-    before, length = {"full": (m - 1, n + m - 1), "same": (m // 2, n), "valid": (0, n - m + 1)}[mode]
-    windows = np.arange(length)[:, None] + np.arange(m)
-    padded = pad(a, (before, length + m - 1 - n - before))
-    return matmul(take(padded, a.backend.asarray(windows), axis=0), flip(v))
+    return _convolve(a, v, mode=mode)

@@ -6,6 +6,7 @@ LOW = {
     "framework.ops.affine": "affine",
     "framework.ops.contraction": "_contract",
     "framework.ops.linear": "_tensordot _vecdot matmul",
+    "framework.ops.sampling": "_convolve",
     "framework.ops.recurrent": "gru lstm rnn",
     "framework.ops.rnn_cell": "rnn_cell",
     "framework.nn.recurrent": "_carried",
@@ -22,6 +23,7 @@ FLOAT32 = {
     "framework.nn.functional.regression": "_squared_error _weighted_squared_error huber_loss l1_loss smooth_l1_loss",
     "framework.ops.cross_entropy": "cross_entropy",
     "framework.ops.cumulative": "_cumulative_prod _cumulative_sum",
+    "framework.ops.diagonals": "_trace",
     "framework.ops.elementwise": (
         "acos asin cosh exp expm1 log log10 log1p log2 logaddexp pow reciprocal sinh square tan"
     ),
@@ -43,6 +45,8 @@ WIDEST = {
     "framework.ops.closeness": "_isclose",
     "framework.ops.cumulative": "_diff",
     "framework.ops.diagonals": "_diagonal tril triu",
+    "framework.ops.linear": "outer",
+    "framework.ops.missing": "_nan_to_num",
     "framework.ops.dropout": "dropout",
     "framework.ops.elementwise": (
         "_clip abs acosh add asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or "
