@@ -13,7 +13,7 @@ Loader = Callable[[str], Backend]
 
 _loaders: dict[str, tuple[Loader, str]] = {}
 _backends: dict[str, Backend] = {}
-_by_type: dict[type, Callable[[Any], Backend]] = {}
+_by_type: dict[type, Callable[[Any], Backend | None]] = {}
 
 
 def register(name: str, loader: Loader, *, array_module: str = "") -> None:
@@ -86,6 +86,7 @@ def backend_of(array: Any) -> Backend | None:
     if kind not in _by_type:
         top = kind.__module__.partition(".")[0]
         if top == "builtins":
+            _by_type[kind] = _nowhere
             return None
         for name, (_, module) in _loaders.items():
             if module == top and _is_array(array):
@@ -119,6 +120,10 @@ def _reduce(backend: Backend) -> tuple[Any, ...]:
 
 def _is_array(array: Any) -> bool:
     return hasattr(array, "__array_namespace__") or hasattr(array, "__dlpack__")
+
+
+def _nowhere(value: Any) -> None:
+    """A number or a list is on no device."""
 
 
 def _finder(name: str) -> Callable[[Any], Backend]:

@@ -9,11 +9,13 @@ import numpy as np
 from backends import Backend, get_backend
 from framework.autograd.graph import make_tensor
 from framework.devices import backend_for
-from framework.dtypes import default_for, get_default_dtype
+from framework.dtypes import default_for, get_default_dtype, int64
 from framework.ops.manipulation import broadcast_to
 from framework.tensor import Tensor, to_raw
 
 Shape = int | tuple[int, ...]
+
+_WHOLE = int, np.integer
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
@@ -53,6 +55,21 @@ def _filled(name: str, shape: Shape, dtype: Any, device: str | None) -> Tensor:
     backend = backend_for(device)
     data = getattr(backend.xp, name)(shape, dtype=backend.native_dtype(dtype or get_default_dtype()))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
+
+
+def _filled_like(name: str, x: Any, dtype: Any, device: str | None) -> Tensor:
+    x = x if isinstance(x, Tensor) else asarray(x)
+    backend = x.backend if device is None else backend_for(device)
+    data = getattr(backend.xp, name)(x.data.shape, dtype=backend.native_dtype(x.dtype if dtype is None else dtype))
+    return make_tensor(backend, data)  # type: ignore[no-any-return]
+
+
+def _dtype_of_numbers(*numbers: complex) -> Any:
+    """The dtype of Python numbers: the default floating one if one of them is a float."""
+    for x in numbers:
+        if type(x) is not float and (type(x) is not int or len(numbers) == 1):
+            return default_for(np.result_type(*map(np.asarray, numbers)), from_python=True)
+    return get_default_dtype()
 
 
 def zeros(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -107,33 +124,30 @@ def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, devic
         shape = (shape,) if isinstance(shape, int) else shape
         return broadcast_to(fill_value.to(device, dtype), shape).clone()  # type: ignore[no-any-return]
     backend = backend_for(device)
-    dtype = dtype or default_for(np.asarray(fill_value).dtype, from_python=True)
-    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
+    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype or _dtype_of_numbers(fill_value)))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
 def zeros_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of zeros with the shape of ``x``, and its dtype and device if not told otherwise."""
-    x = asarray(x)
-    return zeros(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
+    return _filled_like("zeros", x, dtype, device)
 
 
 def ones_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of ones with the shape of ``x``, and its dtype and device if not told otherwise."""
-    x = asarray(x)
-    return ones(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
+    return _filled_like("ones", x, dtype, device)
 
 
 def empty_like(x: Any, /, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of unspecified values with the shape of ``x``, and its dtype and device if not told otherwise."""
-    x = asarray(x)
-    return empty(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device)
+    return _filled_like("empty", x, dtype, device)
 
 
 def full_like(x: Any, /, fill_value: complex | Tensor, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of one value with the shape of ``x``, and its dtype and device if not told otherwise."""
-    x = asarray(x)
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=x.device if device is None else device)
+    x = x if isinstance(x, Tensor) else asarray(x)
+    dtype = x.dtype if dtype is None else dtype
+    return full(x.data.shape, fill_value, dtype=dtype, device=x.backend.device if device is None else device)
 
 
 def arange(
@@ -159,8 +173,8 @@ def arange(
     if not step:
         raise ValueError("arange: step must not be 0")
     if dtype is None:
-        whole = all(isinstance(value, int | np.integer) for value in (start, step, 0 if stop is None else stop))
-        dtype = np.dtype("int64") if whole else get_default_dtype()
+        whole = isinstance(start, _WHOLE) and isinstance(step, _WHOLE) and (stop is None or isinstance(stop, _WHOLE))
+        dtype = int64 if whole else get_default_dtype()
     data = backend.xp.arange(start, stop, step, dtype=backend.native_dtype(dtype))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
@@ -188,7 +202,7 @@ def linspace(
     """
     backend = backend_for(device)
     if dtype is None:
-        dtype = default_for(np.result_type(np.asarray(start), np.asarray(stop), np.float16), from_python=True)
+        dtype = _dtype_of_numbers(start, stop, 0.0)
     data = backend.xp.linspace(start, stop, num, dtype=backend.native_dtype(dtype), endpoint=endpoint)
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 

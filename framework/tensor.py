@@ -42,7 +42,7 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
             )
         target = backend_for(device)
         native = target.native_dtype(dtype or default_for(host.dtype, from_python=True))
-        if host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
+        if dtype is not None and host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
             # NumPy makes floats of whole numbers some of which are beyond int64.
             host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
         return target.asarray(host, dtype=native), target

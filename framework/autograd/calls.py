@@ -86,7 +86,14 @@ def _write_out(op: Any) -> None:
     named = dict(zip(_TARGET, target))
     # Python notes in the code where it found global names, so each function has a copy, and its own globals.
     plans = {needs: op.plan(needs) for needs in range(1, 2 if op.joins else 1 << len(op.names))}
-    own = {"fun": op.fun, "constants": op.constants, "plans": plans, "wanted": op.wanted, "Tensor": result_class[0]}
+    own = {
+        "fun": op.fun,
+        "constants": op.constants,
+        "plans": plans,
+        "wanted": op.wanted,
+        "Tensor": result_class[0],
+        "kind": op.results,
+    }
     op.function.__globals__.update({f"_{name}": value for name, value in {**_GLOBALS, **own}.items()})
     names = tuple([named.get(name, name) for name in written.co_names])
     op.function.__code__ = written.replace(co_name=op.name, co_names=names)
@@ -152,6 +159,7 @@ _GLOBALS = {
     "new": new,
     "next_seq": next_seq,
     "nothing": {},
+    "tuple": tuple.__new__,
 }
 
 
@@ -265,14 +273,22 @@ def _one(call: _Call, inputs: str) -> str:
 
 
 def _several(call: _Call, inputs: str) -> str:
-    """The results as tensors."""
+    """The results as tensors, each below a node of its own if they are recorded."""
     return f"""
-    _y = tuple([_part if type(_part) is _backend.array_type else _backend.wrap(_part) for _part in _y]){_node(call, inputs)}
-            return _op.outputs(_node, _y)
-    return _op.tensors(_backend, _y)"""
+    _results = []
+    for _part in _y:
+        _t = _new(_Tensor)
+        _t.data = _part if type(_part) is _backend.array_type else _backend.wrap(_part)
+        _t.backend = _backend
+        _t.node = None
+        _t.requires_grad = _t._cut = False
+        _t._grad = _t._hooks = _t._owed = _t._whole = None
+        _results.append(_t){_node(call, inputs, "tuple([_t.data for _t in _results])")}
+            _op.hang(_node, _results)
+    return _tuple(_kind, _results)"""
 
 
-def _node(call: _Call, inputs: str) -> str:
+def _node(call: _Call, inputs: str, y: str = "_y") -> str:
     """A new place in the graph, if there is to be one."""
     chosen = "".join([f"_raw_{x} if _keep & {1 << i} else None, " for i, x in enumerate(call.names)])
     kept = "_raw if _keep else _shapes if _op.keeps_shapes else ()" if call.joins else f"({chosen}) if _keep else ()"
@@ -292,6 +308,6 @@ def _node(call: _Call, inputs: str) -> str:
             _node.inputs = {inputs}
             _node.args = {kept}
             _node.kwargs = {call.kept()}
-            _node.y = _y if _keep_y else None
+            _node.y = {y} if _keep_y else None
             _node.hooks = None
             _node.seq = _next_seq()"""

@@ -157,14 +157,23 @@ class Op:
 
     def outputs(self, node: Node, arrays: Sequence[Array]) -> Any:
         """The several results, each below a node of its own, which is below ``node``."""
+        made = [make_tensor(node.backend, array) for array in arrays]
+        self.hang(node, made)
+        return _tuple(self.results, made)
+
+    def hang(self, node: Node, results: Sequence[Variable]) -> None:
+        """Give new tensors their places below ``node``, those that have a gradient."""
         backend, parent = node.backend, (node,)
-        node.shape = shapes = [array.shape for array in arrays]
-        node.dtype = dtypes = [backend.dtype_of(array) for array in arrays]
-        made = []
-        for index, (array, shape, dtype) in enumerate(zip(arrays, shapes, dtypes)):
-            below = None
+        node.shape = shapes = []
+        node.dtype = dtypes = []
+        for index, t in enumerate(results):
+            array = t.data
+            shapes.append(array.shape)
+            dtype = backend.dtype_of(array)
+            dtypes.append(dtype)
             if dtype.kind in "fcV":
-                below = Node()
+                t.node = below = Node()
+                t.requires_grad = True
                 below.op = _output
                 below.backend = backend
                 below.inputs = parent
@@ -172,10 +181,8 @@ class Op:
                 below.kwargs = {"index": index}
                 below.y = below.hooks = None
                 below.seq = next_seq()
-                below.shape = shape
+                below.shape = array.shape
                 below.dtype = array.dtype
-            made.append(make_tensor(backend, array, below))
-        return _tuple(self.results, made)
 
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The library's error, with the operation's name and what it was called with."""
