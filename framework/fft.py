@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from framework.autograd.graph import make_tensor
 from framework.autograd.primitive import primitive
-from framework.creation import asarray
+from framework.devices import backend_for
 from framework.dtypes import get_default_dtype
 from framework.ops.manipulation import roll
 
@@ -472,7 +473,7 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None 
     >>> fw.fft.fftfreq(4)
     Tensor([ 0.  ,  0.25, -0.5 , -0.25])
     """
-    return asarray(np.fft.fftfreq(n, d), dtype=dtype or get_default_dtype(), device=device)
+    return _frequencies(np.fft.fftfreq(n, d), dtype, device)
 
 
 def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None = None) -> Any:
@@ -484,7 +485,12 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None
     >>> fw.fft.rfftfreq(4)
     Tensor([0.  , 0.25, 0.5 ])
     """
-    return asarray(np.fft.rfftfreq(n, d), dtype=dtype or get_default_dtype(), device=device)
+    return _frequencies(np.fft.rfftfreq(n, d), dtype, device)
+
+
+def _frequencies(values: Array, dtype: Any, device: str | None) -> Any:
+    backend = backend_for(device)
+    return make_tensor(backend, backend.asarray(values, dtype=backend.native_dtype(dtype or get_default_dtype())))
 
 
 def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Any:

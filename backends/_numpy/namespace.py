@@ -29,6 +29,7 @@ __all__ = [
     "clip",
     "cumulative_sum",
     "expand_dims",
+    "interp",
     "matmul",
     "matrix_transpose",
     "max",
@@ -46,6 +47,7 @@ __all__ = [
     "std",
     "sum",
     "take",
+    "trace",
     "unique_values",
     "var",
 ]
@@ -76,6 +78,11 @@ def bincount(x: Array, *, minlength: int) -> Array:
         if x.min(initial=0) < 0:
             raise ValueError(f"expected values >= 0, got {x.min()}") from None
         raise
+
+
+def interp(x: Array, points: Array, values: Array) -> Array:
+    """Straight lines between points, and flat ones outside of all."""
+    return np.interp(x, points, values).astype(np.result_type(x, points, values, np.float16), copy=False)
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:
@@ -254,6 +261,11 @@ def _is_wide(x: Array) -> bool:
 def sigmoid(x: Array) -> Array:
     """``1 / (1 + exp(-x))``, which never overflows."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def trace(x: Array, *, offset: int, dtype: Any = None) -> Array:
+    """Sums of the diagonals of matrices."""
+    return x.trace(offset, -2, -1, dtype)
 
 
 def unique_values(x: Array, /) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "bincount", "convolve", "einsum", "getitem", "scatter", "setitem", "sigmoid"]
+__all__ = ["assign", "bincount", "convolve", "einsum", "getitem", "interp", "scatter", "setitem", "sigmoid", "trace"]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -98,9 +98,24 @@ def einsum(xp: Any, equation: str, *operands: Array) -> Array:
     return xp.sum(product, axis=tuple(range(len(output), len(order))), dtype=product.dtype)
 
 
+def interp(xp: Any, x: Array, points: Array, values: Array) -> Array:
+    """Straight lines between points, and flat ones outside of all."""
+    n, flat = points.shape[0], xp.reshape(x, (-1,))
+    after = xp.clip(xp.searchsorted(points, flat, side="right"), min(1, n - 1), n - 1)
+    before = xp.clip(after - 1, 0, n - 1)
+    (x0, y0), (x1, y1) = ((xp.take(points, i, axis=0), xp.take(values, i, axis=0)) for i in (before, after))
+    width = xp.where(x1 == x0, xp.ones_like(x0), x1 - x0)
+    return xp.reshape(y0 + (y1 - y0) * xp.clip((flat - x0) / width, 0.0, 1.0), x.shape)
+
+
 def sigmoid(xp: Any, x: Array) -> Array:
     """``1 / (1 + exp(-x))``, which never overflows."""
     return 0.5 * xp.tanh(0.5 * x) + 0.5
+
+
+def trace(xp: Any, x: Array, *, offset: int, dtype: Any = None) -> Array:
+    """Sums of the diagonals of matrices."""
+    return xp.sum(xp.linalg.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
 def _aligned(xp: Any, x: Array, term: str, order: str) -> Array:

@@ -57,8 +57,7 @@ _diagonal.defvjp(_diagonal_rule)
 @precision("float32")
 @primitive
 def _trace(xp: Any, x: Array, /, *, offset: int, dtype: Any = None) -> Array:
-    flat, key = _place(x.shape, offset)
-    return xp.sum(xp.getitem(xp.reshape(x, flat), key), axis=-1, dtype=dtype)
+    return xp.trace(x, offset=offset, dtype=dtype)
 
 
 def _trace_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:

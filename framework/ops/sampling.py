@@ -7,13 +7,49 @@ from typing import Any
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.cumulative import diff
-from framework.ops.elementwise import clip, divide, equal, greater, less, multiply, where
-from framework.ops.indexing import getitem, take
-from framework.ops.manipulation import moveaxis, reshape
+from framework.ops.elementwise import divide, greater, less, multiply, where
+from framework.ops.indexing import getitem
+from framework.ops.manipulation import moveaxis
 from framework.ops.reduction import sum
-from framework.ops.searching import searchsorted
 
 Array = Any
+
+
+@primitive
+def _interp(xp: Any, x: Array, points: Array, values: Array, /) -> Array:
+    return xp.interp(x, points, values)
+
+
+def _line(xp: Any, x: Array, points: Array, values: Array) -> tuple[Array, Array, Array, Array]:
+    """For each of ``x``, flattened: the points before and after it, its share of the way between, and the slope there."""
+    n, x = points.shape[0], xp.reshape(x, (-1,))
+    after = xp.clip(xp.searchsorted(points, x, side="right"), min(1, n - 1), n - 1)
+    before = xp.clip(after - 1, 0, n - 1)
+    start, width = xp.take(points, before, axis=0), xp.take(points, after, axis=0) - xp.take(points, before, axis=0)
+    width = xp.where(width == 0, xp.ones_like(width), width)
+    slope = (xp.take(values, after, axis=0) - xp.take(values, before, axis=0)) / width
+    share = (x - start) / width
+    # Outside of all points the line is flat.
+    return before, after, xp.clip(share, 0.0, 1.0), xp.where(xp.logical_or(share < 0, share > 1), slope * 0, slope)
+
+
+def _x_rule(xp: Any, g: Array, x: Array, points: Array, values: Array) -> Array:
+    return g * xp.reshape(_line(xp, x, points, values)[3], g.shape)
+
+
+def _points_rule(xp: Any, g: Array, x: Array, points: Array, values: Array) -> Array:
+    before, after, share, slope = _line(xp, x, points, values)
+    g = -xp.reshape(g, (-1,)) * slope
+    return xp.scatter(g * (1 - share), (before,), points.shape) + xp.scatter(g * share, (after,), points.shape)
+
+
+def _values_rule(xp: Any, g: Array, x: Array, points: Array, values: Array) -> Array:
+    before, after, share, _ = _line(xp, x, points, values)
+    g = xp.reshape(g, (-1,))
+    return xp.scatter(g * (1 - share), (before,), values.shape) + xp.scatter(g * share, (after,), values.shape)
+
+
+_interp.defvjp(_x_rule, _points_rule, _values_rule)
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
@@ -46,17 +82,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     """
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.shape[0]:
         raise ValueError(f"interp: expected xp and fp of one shape (n,), n >= 1, got {xp.shape} and {fp.shape}")
-    n = xp.shape[0]
-    flat = reshape(x, (-1,))
-    upper = clip(searchsorted(xp.detach(), flat.detach(), side="right"), min(1, n - 1), n - 1)
-    lower = clip(upper - 1, 0, n - 1)
-    (x0, y0), (x1, y1) = ((take(xp, i), take(fp, i)) for i in (lower, upper))
-    width = x1 - x0
-    share = (flat - x0) / where(equal(width, 0), 1.0, width)
-    result = y0 + (y1 - y0) * clip(share, 0.0, 1.0)
-    for outside, value in ((less(flat, xp[0]), left), (greater(flat, xp[-1]), right)):
-        result = result if value is None else where(outside, value, result)
-    return reshape(result, x.shape)
+    result = _interp(x, xp, fp)
+    for outside, end, value in ((less, 0, left), (greater, -1, right)):
+        result = result if value is None else where(outside(x, xp[end]), value, result)
+    return result
 
 
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
@@ -88,7 +117,7 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
 @precision("low")
 @primitive
 def _convolve(xp: Any, a: Array, v: Array, /, *, mode: str) -> Array:
-    return xp.convolve(a, v, mode)
+    return xp.convolve(a, v, mode=mode)
 
 
 def _convolve_rule(xp: Any, g: Array, other: Array, shape: tuple[int, ...], mode: str) -> Array:
@@ -96,7 +125,7 @@ def _convolve_rule(xp: Any, g: Array, other: Array, shape: tuple[int, ...], mode
     whole, short = shape[0] + other.shape[0] - 1, min(shape[0], other.shape[0])
     start = {"full": 0, "same": (short - 1) // 2, "valid": short - 1}[mode]
     g = g if mode == "full" else xp.scatter(g, slice(start, start + g.shape[0]), (whole,))
-    return xp.convolve(g, xp.flip(other), "valid")
+    return xp.convolve(g, xp.flip(other), mode="valid")
 
 
 _convolve.defvjp(

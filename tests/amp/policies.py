@@ -67,6 +67,7 @@ WIDEST = {
     "framework.ops.padding": "_pad_constant",
     "framework.ops.reduction": "all any argmax argmin count_nonzero max min",
     "framework.ops.repeating": "_repeat",
+    "framework.ops.sampling": "_interp",
     "framework.ops.searching": "_searchsorted nonzero",
     "framework.ops.sets": "isin unique_all unique_counts unique_inverse unique_values",
     "framework.ops.sorting": "argsort sort",

@@ -52,6 +52,8 @@ def test_other_products_are_rounded_once(dtype):
     near(fw.tensordot(x, y, axes=((1,), (1,))), np.tensordot(a, b, ((1,), (1,))), dtype)
     near(fw.einsum("ij,kj->ik", x, y), a @ b.T, dtype)
     near(functional.linear(x, y), a @ b.T, dtype)
+    near(fw.convolve(x[0], y[0]), np.convolve(a[0], b[0]), dtype)
+    near(fw.trace(x), np.trace(a), dtype)
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
@@ -71,6 +73,8 @@ def test_many_are_counted(dtype):
     assert fw.sum(ones, axis=0, dtype="float32").dtype == fw.float32
     assert fw.cumulative_sum(ones, axis=0)[-1].tolist() == [4096.0] * 3
     assert fw.mean(ones).item() == 1.0
+    assert fw.convolve(ones[:, 0], ones[:, 0], "valid").tolist() == [4096.0]
+    assert fw.trace(fw.ones((4096, 4096), dtype=dtype)).item() == 4096.0
 
 
 def test_the_gradient_of_a_bias_is_a_whole_sum(dtype):
