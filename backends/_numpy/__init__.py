@@ -51,6 +51,7 @@ class NumpyBackend(Backend):
             zeros_like=memory.zeros_like,
             convolve=np.convolve,
             einsum=contraction.einsum,
+            inner=np.inner,
             **{name: getattr(namespace, name) for name in namespace.__all__},
         )
 

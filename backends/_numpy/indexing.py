@@ -12,13 +12,16 @@ from backends._numpy.embedding import scatter_rows
 Array = Any
 
 _SMALL = 2**12
+_REST = (...,)
 _ndarray = np.ndarray
 
 
 def getitem(x: Array, key: Any) -> Array:
     """``x[key]``; of a single entry an array too, which shares memory as it does in other libraries."""
     part = x[key]
-    return part if type(part) is _ndarray else x[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    if type(part) is _ndarray:
+        return part
+    return x[key + _REST] if isinstance(key, tuple) else x[key, ...]
 
 
 def setitem(x: Array, key: Any, value: Any) -> Array:

@@ -82,7 +82,10 @@ def bincount(x: Array, *, minlength: int) -> Array:
 
 def interp(x: Array, points: Array, values: Array) -> Array:
     """Straight lines between points, and flat ones outside of all."""
-    return np.interp(x, points, values).astype(np.result_type(x, points, values, np.float16), copy=False)
+    y, dtype = np.interp(x, points, values), values.dtype
+    if not x.dtype == points.dtype == dtype:
+        dtype = np.result_type(x, points, values)
+    return y if dtype.kind in "biu" else y.astype(dtype, copy=False)
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:

@@ -17,7 +17,7 @@ Array = Any
 Function = Callable[..., Any]
 
 _OF_ONE = ("sigmoid", "sum", "mean", "prod", "var", "std", "cumulative_sum", "cumulative_prod", "trace")
-_PRODUCTS = ("convolve", "matmul", "tensordot", "vecdot")
+_PRODUCTS = ("convolve", "inner", "matmul", "tensordot", "vecdot")
 _OF_NUMBERS = (
     *("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "atan2", "hypot", "logaddexp"),
     *("maximum", "minimum", "copysign", "nextafter", "where"),

@@ -12,7 +12,19 @@ from typing import Any
 
 Array = Any
 
-__all__ = ["assign", "bincount", "convolve", "einsum", "getitem", "interp", "scatter", "setitem", "sigmoid", "trace"]
+__all__ = [
+    "assign",
+    "bincount",
+    "convolve",
+    "einsum",
+    "getitem",
+    "inner",
+    "interp",
+    "scatter",
+    "setitem",
+    "sigmoid",
+    "trace",
+]
 
 
 def getitem(xp: Any, x: Array, key: Any) -> Array:
@@ -96,6 +108,11 @@ def einsum(xp: Any, equation: str, *operands: Array) -> Array:
     aligned = [_aligned(xp, x, term, order) for term, x in zip(terms.split(","), operands)]
     product = reduce(operator.mul, aligned)
     return xp.sum(product, axis=tuple(range(len(output), len(order))), dtype=product.dtype)
+
+
+def inner(xp: Any, a: Array, b: Array) -> Array:
+    """Sum of products over the last axes."""
+    return xp.tensordot(a, b, axes=((-1,), (-1,)))
 
 
 def interp(xp: Any, x: Array, points: Array, values: Array) -> Array:

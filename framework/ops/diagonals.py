@@ -74,7 +74,7 @@ def _last(name: str, x: Any, axis1: int, axis2: int) -> Any:
     ndim = x.ndim
     if ndim < 2:
         raise ValueError(f"{name}: expected at least two dimensions, got shape {x.shape}")
-    last = (axis1, axis2) in ((-2, -1), (ndim - 2, ndim - 1))
+    last = (axis1 == 0 and axis2 == 1 and ndim == 2) or (axis1 == -2 and axis2 == -1)
     return x if last else moveaxis(x, (axis1, axis2), (-2, -1))
 
 

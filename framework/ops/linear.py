@@ -8,7 +8,7 @@ from typing import Any
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import multiply
-from framework.ops.manipulation import matrix_transpose, reshape
+from framework.ops.manipulation import reshape
 
 Array = Any
 
@@ -165,6 +165,19 @@ outer.defvjp(
 )
 
 
+@precision("low")
+@primitive
+def _inner(xp: Any, a: Array, b: Array, /) -> Array:
+    return xp.inner(a, b)
+
+
+_LAST = (-1,), (-1,)
+_inner.defvjp(
+    lambda xp, g, b, shape: _tensordot_first(xp, g, b, shape, _LAST),
+    lambda xp, g, a, shape: _tensordot_second(xp, g, a, shape, _LAST),
+)
+
+
 def inner(a: Any, b: Any, /) -> Any:
     """Sum of products over the last axes; of an array of no dimensions, the plain product.
 
@@ -174,11 +187,7 @@ def inner(a: Any, b: Any, /) -> Any:
     >>> fw.inner(fw.asarray([1, 2]), fw.asarray([3, 4]))
     Tensor(11)
     """
-    if not (a.ndim and b.ndim):
-        return multiply(a, b)
-    if b.ndim > 2:
-        return tensordot(a, b, axes=((-1,), (-1,)))
-    return matmul(a, b if b.ndim == 1 else matrix_transpose(b))
+    return _inner(a, b) if a.ndim and b.ndim else multiply(a, b)
 
 
 def kron(a: Any, b: Any, /) -> Any:

@@ -7,10 +7,8 @@ from typing import Any
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.cumulative import diff
-from framework.ops.elementwise import divide, greater, less, multiply, where
-from framework.ops.indexing import getitem
+from framework.ops.elementwise import greater, less, where
 from framework.ops.manipulation import moveaxis
-from framework.ops.reduction import sum
 
 Array = Any
 
@@ -88,6 +86,25 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     return result
 
 
+@precision("float32")
+@primitive
+def _trapezoid(xp: Any, values: Array, width: Array, /) -> Array:
+    return xp.sum(xp.divide(xp.multiply(_neighbours(values), width), 2.0), axis=-1)
+
+
+def _neighbours(values: Array) -> Array:
+    """The sums of two beside each other."""
+    return values[..., 1:] + values[..., :-1]
+
+
+def _trapezoid_rule(xp: Any, g: Array, width: Array, shape: tuple[int, ...]) -> Array:
+    g = xp.broadcast_to(xp.expand_dims(g, axis=-1) * width / 2, (*shape[:-1], max(0, shape[-1] - 1)))
+    return xp.scatter(g, (..., slice(1, None)), shape) + xp.scatter(g, (..., slice(0, -1)), shape)
+
+
+_trapezoid.defvjp(_trapezoid_rule, lambda xp, g, values: xp.expand_dims(g, axis=-1) * _neighbours(values) / 2)
+
+
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Integral along an axis of the straight lines between the values ``y``.
 
@@ -108,15 +125,19 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     >>> fw.trapezoid(fw.asarray([1.0, 2.0, 3.0]), x=fw.asarray([0.0, 1.0, 3.0]))
     Tensor(6.5)
     """
-    y = moveaxis(y, axis, -1)
-    width = dx if x is None else diff(x if x.ndim == 1 else moveaxis(x, axis, -1))
-    both = getitem(y, (..., slice(1, None))) + getitem(y, (..., slice(None, -1)))
-    return sum(divide(multiply(both, width), 2.0), axis=-1)
+    if x is None:
+        return _trapezoid(y if axis == -1 else moveaxis(y, axis, -1), dx)
+    x, y = x if x.ndim == 1 else moveaxis(x, axis, -1), moveaxis(y, axis, -1)
+    return _trapezoid(y, diff(x))
 
 
 @precision("low")
 @primitive
 def _convolve(xp: Any, a: Array, v: Array, /, *, mode: str) -> Array:
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"expected mode 'full', 'same' or 'valid', got {mode!r}")
+    if a.ndim != 1 or v.ndim != 1 or not (a.shape[0] and v.shape[0]):
+        raise ValueError(f"expected shapes (n,) and (m,) with n and m >= 1, got {a.shape} and {v.shape}")
     return xp.convolve(a, v, mode=mode)
 
 
@@ -156,8 +177,4 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     >>> fw.convolve(fw.asarray([1.0, 2.0, 3.0]), fw.asarray([0.0, 1.0]))
     Tensor([0., 1., 2., 3.])
     """
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"convolve: expected mode 'full', 'same' or 'valid', got {mode!r}")
-    if a.ndim != 1 or v.ndim != 1 or not (a.shape[0] and v.shape[0]):
-        raise ValueError(f"convolve: expected shapes (n,) and (m,) with n and m >= 1, got {a.shape} and {v.shape}")
     return _convolve(a, v, mode=mode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 LOW = {
     "framework.ops.affine": "affine",
     "framework.ops.contraction": "_contract",
-    "framework.ops.linear": "_tensordot _vecdot matmul",
+    "framework.ops.linear": "_inner _tensordot _vecdot matmul",
     "framework.ops.sampling": "_convolve",
     "framework.ops.recurrent": "gru lstm rnn",
     "framework.ops.rnn_cell": "rnn_cell",
@@ -29,6 +29,7 @@ FLOAT32 = {
     ),
     "framework.ops.normalization": "layer_norm rms_norm",
     "framework.ops.reduction": "_std _var logsumexp mean prod sum",
+    "framework.ops.sampling": "_trapezoid",
     "framework.ops.softmax": "log_softmax softmax",
     "framework.special.normal": "erfinv",
 }

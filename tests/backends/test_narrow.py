@@ -50,6 +50,7 @@ def test_other_products_are_rounded_once(dtype):
     (x, y), (a, b) = pair(dtype, (6, 300), (6, 300))
     near(fw.vecdot(x, y), np.vecdot(a, b), dtype)
     near(fw.tensordot(x, y, axes=((1,), (1,))), np.tensordot(a, b, ((1,), (1,))), dtype)
+    near(fw.inner(x, y), np.inner(a, b), dtype)
     near(fw.einsum("ij,kj->ik", x, y), a @ b.T, dtype)
     near(functional.linear(x, y), a @ b.T, dtype)
     near(fw.convolve(x[0], y[0]), np.convolve(a[0], b[0]), dtype)
