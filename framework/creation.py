@@ -65,11 +65,8 @@ def _filled_like(name: str, x: Any, dtype: Any, device: str | None) -> Tensor:
 
 
 def _dtype_of_numbers(*numbers: complex) -> Any:
-    """The dtype of Python numbers: the default floating one if one of them is a float."""
-    for x in numbers:
-        if type(x) is not float and (type(x) is not int or len(numbers) == 1):
-            return default_for(np.result_type(*map(np.asarray, numbers)), from_python=True)
-    return get_default_dtype()
+    """The dtype that Python numbers have together."""
+    return default_for(np.result_type(*map(np.asarray, numbers)), from_python=True)
 
 
 def zeros(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -124,7 +121,8 @@ def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, devic
         shape = (shape,) if isinstance(shape, int) else shape
         return broadcast_to(fill_value.to(device, dtype), shape).clone()  # type: ignore[no-any-return]
     backend = backend_for(device)
-    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype or _dtype_of_numbers(fill_value)))
+    dtype = dtype or (get_default_dtype() if type(fill_value) is float else _dtype_of_numbers(fill_value))
+    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
@@ -202,7 +200,8 @@ def linspace(
     """
     backend = backend_for(device)
     if dtype is None:
-        dtype = _dtype_of_numbers(start, stop, 0.0)
+        real = isinstance(start, float | int) and isinstance(stop, float | int)
+        dtype = get_default_dtype() if real else _dtype_of_numbers(start, stop, 0.0)
     data = backend.xp.linspace(start, stop, num, dtype=backend.native_dtype(dtype), endpoint=endpoint)
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 

@@ -10,8 +10,11 @@ phases of complex singular vectors.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from framework.autograd.graph import Variable
+from framework.autograd.modes import mode
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 
@@ -279,8 +282,13 @@ def eig(xp: Any, x: Array, /) -> EigResult:
     >>> fw.linalg.eig(fw.asarray([[3.0, 0.0], [0.0, 1.0]])).eigenvalues
     Tensor([3.+0.j, 1.+0.j], dtype=complex64)
     """
-    dtype = xp.result_type(x.dtype, xp.complex64)
-    return EigResult(*[xp.astype(part, dtype, copy=False) for part in xp.linalg.eig(x)])
+    dtype, (w, v) = _complex_dtype(xp, x.dtype), xp.linalg.eig(x)
+    return EigResult(w if w.dtype == dtype else xp.astype(w, dtype), v if v.dtype == dtype else xp.astype(v, dtype))
+
+
+@lru_cache(maxsize=16)
+def _complex_dtype(xp: Any, dtype: Any) -> Any:
+    return xp.result_type(dtype, xp.complex64)
 
 
 def _eig_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
@@ -298,6 +306,12 @@ def _eig_rule(xp: Any, g: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
 eig.defvjp(_eig_rule)
 
 
+@precision("float32")
+@primitive
+def _eigvals(xp: Any, x: Array, /) -> Array:
+    return xp.astype(xp.linalg.eigvals(x), _complex_dtype(xp, x.dtype), copy=False)
+
+
 def eigvals(x: Any, /) -> Any:
     """Eigenvalues of square matrices (..., n, n), complex also for real ``x``, in no particular order.
 
@@ -309,7 +323,8 @@ def eigvals(x: Any, /) -> Any:
     >>> fw.linalg.eigvals(fw.asarray([[0.0, 1.0], [-1.0, 0.0]]))
     Tensor([0.+1.j, 0.-1.j], dtype=complex64)
     """
-    return eig(x).eigenvalues
+    recorded = mode.grad and isinstance(x, Variable) and x.requires_grad
+    return eig(x).eigenvalues if recorded else _eigvals(x)
 
 
 # --------------------------------------------------------------------------------------- singular values

@@ -15,6 +15,8 @@ Array = Any
 
 @primitive
 def _interp(xp: Any, x: Array, points: Array, values: Array, /) -> Array:
+    if points.ndim != 1 or points.shape != values.shape or not points.shape[0]:
+        raise ValueError(f"expected xp and fp of one shape (n,), n >= 1, got {points.shape} and {values.shape}")
     return xp.interp(x, points, values)
 
 
@@ -78,8 +80,6 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     >>> fw.interp(fw.asarray([0.5, 3.0]), fw.asarray([0.0, 1.0, 2.0]), fw.asarray([0.0, 10.0, 30.0]))
     Tensor([ 5., 30.])
     """
-    if xp.ndim != 1 or xp.shape != fp.shape or not xp.shape[0]:
-        raise ValueError(f"interp: expected xp and fp of one shape (n,), n >= 1, got {xp.shape} and {fp.shape}")
     result = _interp(x, xp, fp)
     for outside, end, value in ((less, 0, left), (greater, -1, right)):
         result = result if value is None else where(outside(x, xp[end]), value, result)

@@ -14,7 +14,7 @@ LOW = {
 """Products of matrices, where 16 bits are fast and errors are averaged."""
 
 FLOAT32 = {
-    "framework.linalg.decompositions": "cholesky eig eigh eigvalsh qr svd svdvals",
+    "framework.linalg.decompositions": "_eigvals cholesky eig eigh eigvalsh qr svd svdvals",
     "framework.linalg.norms": "_matrix_rank vector_norm",
     "framework.linalg.solvers": "_pinv det inv slogdet solve",
     "framework.nn.functional.binary": "_binary_cross_entropy binary_cross_entropy binary_cross_entropy_with_logits kl_div",
