@@ -97,7 +97,7 @@ def _plan(
     kind: str,
 ) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """The same with a dtype to cast the values to, or None; for one axis the length and the axis may be numbers."""
-    s, axes = (s,) if isinstance(s, int) else s, (axes,) if isinstance(axes, int) else axes
+    s, axes = (given if given is None or isinstance(given, tuple) else (given,) for given in (s, axes))
     if norm not in _OPPOSITE:
         raise ValueError(f"norm must be 'backward', 'ortho' or 'forward', got {norm!r}")
     is_real = xp.isdtype(dtype, "real floating")

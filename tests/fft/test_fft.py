@@ -125,6 +125,15 @@ def test_narrow_values_are_transformed_in_single_precision(dtype):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
 
 
+def test_lengths_and_axes_may_be_numpys_integers():
+    x = fw.asarray(np.random.default_rng(0).normal(size=(3, 4)))
+    np.testing.assert_array_equal(
+        fw.fft.rfft(x, n=np.int64(6), axis=np.int32(0)).numpy(), fw.fft.rfft(x, n=6, axis=0).numpy()
+    )
+    s = np.asarray([2, 6])
+    np.testing.assert_array_equal(fw.fft.fftn(x, s=s).numpy(), fw.fft.fftn(x, s=(2, 6)).numpy())
+
+
 def test_along_no_axis(device):
     for x in (fw.asarray(2.0, device=device), fw.ones((2, 3), dtype="float64", device=device)):
         for name in ("fftn", "ifftn"):
