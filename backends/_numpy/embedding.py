@@ -103,7 +103,8 @@ def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: fl
         number = table.dtype.type(factor)  # with a Python number the loop would compute in double precision
         each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), MOVE * work)
         return
-    starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
+    starts, factors = np.arange(0, len(flat) + 1, run), np.empty(len(flat), table.dtype)
+    factors.fill(factor)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
 
 

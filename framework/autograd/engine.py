@@ -171,18 +171,17 @@ def _leading_to(wanted: set[Any], roots: list[Edge]) -> set[Any]:
 def accumulate(leaf: Variable, g: Any) -> None:
     """Add a gradient to ``leaf.grad``, which shares its memory with nothing, so that a user may change it in place."""
     before, backend = leaf._grad, leaf.backend
-    if before is None:
-        if type(g) is backend.array_type:
-            own = g if backend.owner(g) is g else backend.xp.asarray(g, copy=True)
-            leaf._grad = make_tensor(backend, own)
-            return
-        if isinstance(g, Variable):
-            g = g.__array_namespace__().positive(g)  # type: ignore[attr-defined]
-    elif type(before) is RowSparse or type(g) is RowSparse:
+    if before is None and type(g) is backend.array_type:
+        leaf._grad = make_tensor(backend, g if backend.owner(g) is g else backend.xp.asarray(g, copy=True))
+        return
+    if before is not None and (type(before) is RowSparse or type(g) is RowSparse):
         a, b = (x.data if isinstance(x, Variable) else x for x in (before, g))
         g = a.merge(b) if type(a) is RowSparse else b.merge(a)
-    else:
-        g = before + g if isinstance(g, Variable) else before.data + g
+    elif isinstance(g, Variable):
+        with backward_mode(True):
+            g = g.__array_namespace__().positive(g) if before is None else before + g  # type: ignore[attr-defined]
+    elif before is not None:
+        g = before.data + g
     if type(g) is not RowSparse and not isinstance(g, Variable):
         g = make_tensor(backend, g if type(g) is backend.array_type else backend.wrap(g))
     leaf._grad = g
