@@ -87,7 +87,7 @@ class NumpyBackend(Backend):
 
     def owner(self, array: Array) -> Any:
         # The base of the last array, such as a DLPack capsule, need not be one that can be watched.
-        while isinstance(base := getattr(array, "base", None), np.ndarray):
+        while (base := getattr(array, "base", None)) is not None and isinstance(base, np.ndarray):
             array = base
         return array
 

@@ -32,11 +32,17 @@ def check_indices(backend: Backend, ids: Array, size: int, op: str, low: int = 0
     if ids.dtype.kind not in "iu":
         raise TypeError(non_integer_message(op, ids.dtype))
     if low == 0:  # without its sign a negative number is a large one: one pass instead of two
-        inside = not ids.size or ids.view(ids.dtype.str.replace("i", "u")).max() < size
+        inside = not ids.size or np.maximum.reduce(ids.view(_without_sign(ids.dtype)), None) < size
     else:
         inside = not ids.size or (low <= ids.min() and ids.max() < size)
     if not inside:
         raise IndexError(bad_index_message(op, ids, low, size))
+
+
+@cache
+def _without_sign(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The unsigned integers of the same bits."""
+    return np.dtype(dtype.str.replace("i", "u"))
 
 
 def rows_may_wait(backend: Backend, table: Array, ids: Array) -> bool:
@@ -97,7 +103,8 @@ def add_rows(backend: Backend, table: Array, ids: Array, rows: Array, factor: fl
         number = table.dtype.type(factor)  # with a Python number the loop would compute in double precision
         each_part(lambda p: loops.add_rows(whole, flat, few, run, number, p.start, p.stop), len(table), MOVE * work)
         return
-    starts, factors = np.arange(0, len(flat) + 1, run), np.full(len(flat), factor, table.dtype)
+    starts, factors = np.arange(0, len(flat) + 1, run), np.empty(len(flat), table.dtype)
+    factors.fill(factor)
     tools.csc_matvecs(len(table), len(few), few.shape[1], starts, flat, factors, few.reshape(-1), table.reshape(-1))
 
 

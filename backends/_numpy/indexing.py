@@ -41,13 +41,15 @@ def assign(x: Array, key: Any, value: Any) -> None:
 def scatter(values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up."""
     parts = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(part, list) or _is_index(part) for part in parts):
+        out = np.zeros(shape, dtype=values.dtype)
+        out[key] = values
+        return out
     axis = _only_indexed_axis(parts)
     if axis is not None and values.size > _SMALL and values.size > parts[axis].size and values.dtype.kind in "fc":
         return _sum_slices(values, parts[axis], shape, axis)
     out = np.zeros(shape, dtype=values.dtype)
-    if not any(isinstance(part, list) or _is_index(part) for part in parts):
-        out[key] = values
-    elif len(parts) == len(shape) and all(map(_is_index, parts)):
+    if len(parts) == len(shape) and all(map(_is_index, parts)):
         # NumPy adds at positions in one dimension several times faster than in more.
         np.add.at(out.reshape(-1), np.ravel_multi_index(parts, shape, mode="wrap").ravel(), values.ravel())
     else:

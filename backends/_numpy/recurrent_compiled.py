@@ -723,9 +723,9 @@ def _teams(parts: Sequence[slice], w_ih: Array, w_hh: Array) -> tuple[Sequence[s
     Where these are too large for that, or the batch for parts, the members of a team have a part of the features each.
     """
     batch = parts[-1].stop
-    if (len(parts) > 1 and w_hh.nbytes <= _CACHED) or not teams_compiled.CAN_YIELD:
-        return parts, 1
     work = batch * (w_ih.size + w_hh.size)
+    if work < 2 * _PART_WORK or (len(parts) > 1 and w_hh.nbytes <= _CACHED) or not teams_compiled.CAN_YIELD:
+        return parts, 1
     return [slice(0, batch)], max(1, min(threads.cores(), work // _PART_WORK, -(-w_hh.shape[1] // STRIP)))
 
 

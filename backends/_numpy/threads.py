@@ -173,7 +173,9 @@ WAKING = 45_000
 
 def each_part(function: Callable[[slice], Result], size: int, work: float) -> list[Result]:
     """Call ``function``, which makes no products, for parts of ``range(size)``: as many as ``work``, in ns, is worth."""
-    per_ns = size / max(1, work)
+    if work < 2 * PART:
+        return [function(slice(0, size))]
+    per_ns = size / work
     return _at_once(function, parts(size, ceil(PART * per_ns), int(WAKING * per_ns)))
 
 

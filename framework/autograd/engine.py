@@ -56,23 +56,35 @@ def propagate(
     owned: set[Any] = set()
     found: dict[Any, Any] = {}
     heap: list[tuple[int, Node]] = []
+    keeps = retain_graph or create_graph
 
-    arriving: Iterable[tuple[Edge, Any]] = roots
+    arriving: Iterable[tuple[Any, Any]] = roots
+    g: Any = None
     with backward_mode(create_graph):
         while True:
-            for edge, g in arriving:
-                if edge is None or g is None or (useful is not None and edge not in useful):
+            for edge, part in arriving:
+                if edge is None or part is None or (useful is not None and edge not in useful):
                     continue
+                inner = type(edge) is Node
+                if type(part) not in _PARTIAL:
+                    value = edge if inner else edge.data
+                    raw = part.data if create_graph else part
+                    if raw.shape != value.shape or raw.dtype != value.dtype:
+                        part = _fitted(part, edge, value, create_graph)
+                    elif part is g and not (inner or create_graph):
+                        part = edge.backend.xp.asarray(part, copy=True)
                 if edge in pending:
-                    pending[edge] = _add(pending[edge], g, edge, owned, create_graph)
+                    pending[edge] = _add(pending[edge], part, edge, owned, create_graph)
                 else:
-                    pending[edge] = g
-                    if type(edge) is Node:
+                    pending[edge] = part
+                    if inner:
                         heappush(heap, (-edge.seq, edge))
             if not heap:
                 break
             node = heappop(heap)[1]
             g = pending.pop(node)
+            if type(g) is RowSparse:
+                g = g.dense()
             if node.hooks:
                 g = _run_hooks(node.hooks, g, node.backend, create_graph)
             if wanted is not None and node in wanted:
@@ -81,7 +93,7 @@ def propagate(
                     arriving = ()
                     continue
             arriving = zip(node.inputs, _pull(node, g, create_graph))
-            if not (retain_graph or create_graph):
+            if not keeps:
                 node.args = node.y = None
         for leaf, g in pending.items():
             if leaf._hooks:
@@ -92,7 +104,7 @@ def propagate(
 
 
 def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
-    """The gradients of a node's inputs, each brought to its input's shape and dtype."""
+    """The gradients of a node's inputs, as its rules give them."""
     if node.args is None:
         raise RuntimeError(
             f"the graph behind {node.name!r} was freed by an earlier backward(); pass retain_graph=True to that call if "
@@ -105,26 +117,17 @@ def _pull(node: Node, g: Any, tensors: bool) -> Sequence[Any]:
         if tensors:
             xp = next(iter(g.values())).__array_namespace__()
         g = g.filled(node, xp) if node.op.wants_zeros else g.given(node)
-    elif type(g) is RowSparse:
-        g = g.dense()
     elif tensors:
         xp = g.__array_namespace__()
-    parts = node.op.pull(node, g, xp, tensors)
-    parts = parts if type(parts) is list else list(parts)
-    for i, edge in enumerate(node.inputs):
-        part = parts[i]
-        if edge is None or part is None or type(part) in _PARTIAL:
-            continue
-        if type(edge) is Node:
-            shape, dtype = edge.shape, edge.backend.dtype_of(edge) if tensors else edge.dtype
-        else:
-            data = edge.data  # type: ignore[union-attr]
-            shape, dtype = data.shape, edge.dtype if tensors else data.dtype
-            if part is g and not tensors and part.shape == shape:
-                part = parts[i] = xp.asarray(g, copy=True)
-        if part.shape != shape or part.dtype != dtype:
-            parts[i] = match(xp, part, shape, dtype)
-    return parts
+    return node.op.pull(node, g, xp, tensors)  # type: ignore[no-any-return]
+
+
+def _fitted(g: Any, edge: Any, value: Any, tensors: bool) -> Any:
+    """A gradient brought to the shape and dtype of its value."""
+    backend = edge.backend
+    if tensors:
+        return match(g.__array_namespace__(), g, value.shape, backend.dtype_of(value))
+    return match(backend.xp, g, value.shape, value.dtype)
 
 
 def _add(a: Any, b: Any, edge: Any, owned: set[Any], tensors: bool) -> Any:
@@ -168,16 +171,17 @@ def _leading_to(wanted: set[Any], roots: list[Edge]) -> set[Any]:
 def accumulate(leaf: Variable, g: Any) -> None:
     """Add a gradient to ``leaf.grad``, which shares its memory with nothing, so that a user may change it in place."""
     before, backend = leaf._grad, leaf.backend
-    if before is None:
-        if type(g) is backend.array_type:
-            g = g if backend.owner(g) is g else backend.xp.asarray(g, copy=True)
-        elif isinstance(g, Variable):
-            g = g.__array_namespace__().positive(g)  # type: ignore[attr-defined]
-    elif type(before) is RowSparse or type(g) is RowSparse:
+    if before is None and type(g) is backend.array_type:
+        leaf._grad = make_tensor(backend, g if backend.owner(g) is g else backend.xp.asarray(g, copy=True))
+        return
+    if before is not None and (type(before) is RowSparse or type(g) is RowSparse):
         a, b = (x.data if isinstance(x, Variable) else x for x in (before, g))
         g = a.merge(b) if type(a) is RowSparse else b.merge(a)
-    else:
-        g = before + g if isinstance(g, Variable) else before.data + g
+    elif isinstance(g, Variable):
+        with backward_mode(True):
+            g = g.__array_namespace__().positive(g) if before is None else before + g  # type: ignore[attr-defined]
+    elif before is not None:
+        g = before.data + g
     if type(g) is not RowSparse and not isinstance(g, Variable):
         g = make_tensor(backend, g if type(g) is backend.array_type else backend.wrap(g))
     leaf._grad = g

@@ -8,7 +8,6 @@ from typing import Any
 
 from framework.autograd.engine import accumulate, propagate
 from framework.autograd.graph import Variable, make_tensor
-from framework.autograd.modes import backward_mode
 from framework.autograd.rows import RowSparse
 from framework.autograd.tree import aligned, leaves, places, rebuild
 
@@ -42,7 +41,7 @@ def backward(output: Any, grad: Any = None, retain_graph: bool = False, create_g
         retain_graph=retain_graph,
         create_graph=create_graph,
     )
-    with _accumulating, backward_mode(create_graph):
+    with _accumulating:
         for leaf, g in found.items():
             accumulate(leaf, g)
 

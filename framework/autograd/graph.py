@@ -122,11 +122,7 @@ Edge = Union["Node", "Variable", None]
 
 def edges(args: Sequence[Any], needs: int) -> tuple[Edge, ...]:
     """For each argument where its gradient goes: its node, the leaf itself, or None."""
-    found: list[Edge] = []
-    for x in args:
-        found.append((x.node or x) if needs & 1 else None)
-        needs >>= 1
-    return tuple(found)
+    return tuple([(x.node or x) if needs >> i & 1 else None for i, x in enumerate(args)])
 
 
 RETAIN = -1

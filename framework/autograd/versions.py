@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from backends import Backend
 
 
-class _Write(NamedTuple):
+class _Write:
+    """The last write into a buffer, and what forgets it with the buffer."""
+
+    __slots__ = ("keeper", "recorded", "seq")
+
+    def __init__(self, keeper: Any) -> None:
+        self.seq, self.recorded, self.keeper = 0, False, keeper
+
+
+class _Mixed(NamedTuple):
     seq: int
     recorded: bool
-    keeper: Any
 
 
 class _Latest:
@@ -29,7 +37,7 @@ class _Latest:
 
 latest = _Latest()
 _writes: dict[int, _Write] = {}
-mixed: dict[int, _Write] = {}
+mixed: dict[int, _Mixed] = {}
 """Writes through tensors (rather than by an optimizer), which views of the same buffer must know of."""
 
 
@@ -64,14 +72,14 @@ def note_writes(backend: Backend, arrays: Iterable[Any], *, recorded: bool = Fal
     for array in arrays:
         owner = backend.owner(array)
         key = id(owner)
-        known = _writes.get(key)
-        if known is None:
-            write = _Write(seq, recorded, _forget_with(owner, key))
-        else:
-            write = _Write(seq, recorded or known.recorded, known.keeper)
-        _writes[key] = write
+        write = _writes.get(key)
+        if write is None:
+            write = _writes[key] = _Write(_forget_with(owner, key))
+        write.seq = seq
+        if recorded:
+            write.recorded = True
         if not by_optimizer or write.recorded:
-            mixed[key] = write
+            mixed[key] = _Mixed(seq, write.recorded)
 
 
 def _forget_with(owner: Any, key: int) -> Any:

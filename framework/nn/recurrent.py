@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backends import backend_of
-from framework.autograd.graph import Variable
+from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.precision import autocasts, precision
 from framework.creation import asarray, zeros
 from framework.dtypes import get_default_dtype
@@ -46,14 +46,16 @@ def _check_nonlinearity(name: str) -> str:
 
 def _check_input(layer: Module, x: Any, ndims: tuple[int, int], expected: str, weight: Tensor) -> Tensor:
     """The input as a tensor of an expected number of dimensions, with the layer's feature size and dtype."""
-    x, name, features = asarray(x), type(layer).__name__, weight.shape[1]
-    if x.ndim not in ndims:
+    x = asarray(x)
+    shape, features = x.shape, weight.shape[1]
+    if len(shape) not in ndims:
         raise ValueError(
-            f"{name}: expected an input of shape {expected.format(features)}, got {x.ndim} dimensions: {x.shape}"
+            f"{type(layer).__name__}: expected an input of shape {expected.format(features)}, got {len(shape)} "
+            f"dimensions: {shape}"
         )
-    if x.shape[-1] != features:
+    if shape[-1] != features:
         raise ValueError(
-            f"{name}: expected input_size={features} features in the last axis, got an input of shape {x.shape}"
+            f"{type(layer).__name__}: expected input_size={features} features in the last axis, got an input of shape {shape}"
         )
     return _check_dtype(layer, "the input", x, weight)
 
@@ -186,7 +188,9 @@ class _Recurrent(Module):
         """The initial states (N, H) of each layer and direction."""
         count, width = self.num_layers * (1 + self.bidirectional), self.hidden_size
         if hx is None:
-            return [(zeros((batch, width), dtype=x.dtype, device=x.device),) * len(self.state_names)] * count
+            backend = x.backend
+            nothing = backend.xp.zeros((batch, width), dtype=backend.native_dtype(x.dtype))
+            return [(make_tensor(backend, nothing),) * len(self.state_names)] * count
         shape = (count, batch, width) if batched else (count, width)
         states = _check_states(self, hx, self.state_names, shape, weight)
         return [tuple([s[k, ...] if batched else s[k : k + 1, ...] for s in states]) for k in range(count)]

@@ -87,20 +87,15 @@ class SGD(Optimizer):
     def _update(self, group: Group, params: list[Any]) -> None:
         for backend in {p.backend for p in params}:
             dense: list[Any] = []
-            grads: list[Array] = []
             steps: list[TableStep] = []
             for p in params:
                 if p.backend is backend:
                     g = p._grad
-                    if type(g) is not RowSparse:
-                        dense.append(p)
-                        grads.append(g.data)
-                    elif self._steps_rows(group, p, g):
+                    if type(g) is RowSparse and self._steps_rows(group, p, g):
                         steps.append(self._row_step(group, p, g))
                     else:
                         dense.append(p)
-                        grads.append(p.grad.data)
-            self._update_on(backend, group, dense, grads, steps)
+            self._update_on(backend, group, dense, steps)
 
     def _steps_rows(self, group: Group, p: Any, g: RowSparse) -> bool:
         """Whether to step only the rows that have a gradient."""
@@ -109,13 +104,12 @@ class SGD(Optimizer):
         # What other rows are owed would be another matter each time a captured step is repeated.
         return g.saves_work and not p.backend.capturing()
 
-    def _update_on(
-        self, backend: Any, group: Group, params: list[Any], grads: list[Array], steps: list[TableStep]
-    ) -> None:
+    def _update_on(self, backend: Any, group: Group, params: list[Any], steps: list[TableStep]) -> None:
         momentum = group["momentum"]
-        known = self.state if momentum else {}
-        buffers = [known[p]["momentum_buffer"].data if p in known else None for p in params]
-        data = [p.data for p in params]
+        data, grads = [p.data for p in params], [p.grad.data for p in params]
+        buffers: list[Array | None] = [None] * len(params)
+        if momentum:
+            buffers = [self.state[p]["momentum_buffer"].data if p in self.state else None for p in params]
         options = {name: group[name] for name in self.defaults}
         buffers = backend.sgd_step(data, grads, buffers, steps, **options)
         note_writes(backend, [*data, *[step.table for step in steps]], by_optimizer=True)

@@ -214,6 +214,18 @@ def test_a_retained_gradient_is_what_hooks_made_of_it():
     assert y.grad.item() == 30.0
 
 
+def test_a_table_that_was_computed_gets_a_dense_gradient_which_its_parts_do_not_share():
+    a, b, seen = leaf(np.zeros((3, 2))), leaf(np.ones((3, 2))), []
+    table = a + b
+    table.retain_grad()
+    table.register_hook(lambda g: seen.append(g.tolist()))
+    fw.nn.functional.embedding(fw.asarray([1, 2, 2]), table).sum().backward()
+    rows = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    a.grad.data[:] = 7.0
+    assert seen == [rows]
+    assert table.grad.tolist() == b.grad.tolist() == rows
+
+
 def test_a_retained_gradient_is_that_of_the_newest_values():
     x = leaf([2.0, 3.0])
     y = x * x
