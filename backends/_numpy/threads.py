@@ -182,8 +182,8 @@ def each_part(function: Callable[[slice], Result], size: int, work: float) -> li
 SMALL_PRODUCT = 1 << 18
 """Multiplications up to which OpenBLAS keeps to one thread by itself."""
 
-_PART_OF_PRODUCT = 1 << 20
-"""Multiplications below which a part of a product is not worth a thread."""
+_PART_OF_PRODUCT = 1 << 22
+"""Multiplications, some 100 us of them, below which a part of a product is not worth waking a thread."""
 
 
 def matmul(a: Any, b: Any, out: Any) -> None:
