@@ -61,12 +61,13 @@ def _weigh_inner(xp: Any, x: Array, weight: float, n: int, axis: int) -> Array:
 # ------------------------------------------------------------------------------------- checking arguments
 
 
-def _along(
-    xp: Any, x: Array, n: int | None, axis: int, norm: Norm, kind: Literal["real", "half", ""] = ""
-) -> tuple[Array, int]:
-    """What :func:`_prepared` says, of one axis: the values and the length."""
-    dtype, (n,), _ = _plan(xp, x.dtype, x.shape, n, axis, norm, kind)
-    return x if dtype is None else xp.astype(x, dtype), n
+@lru_cache(maxsize=256)
+def _of_one(
+    xp: Any, dtype: Any, shape: tuple[int, ...], n: int | None, axis: int, norm: Norm, kind: str = ""
+) -> tuple[Any, int]:
+    """Of one axis: the dtype to cast to, or None, and the length."""
+    dtype, lengths, _ = _plan(xp, dtype, shape, n if n is None else (n,), (axis,), norm, kind)
+    return dtype, lengths[0]
 
 
 def _prepared(
@@ -91,13 +92,12 @@ def _plan(
     xp: Any,
     dtype: Any,
     shape: tuple[int, ...],
-    s: tuple[int, ...] | int | None,
-    axes: tuple[int, ...] | int | None,
+    s: tuple[int, ...] | None,
+    axes: tuple[int, ...] | None,
     norm: str,
     kind: str,
 ) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
-    """The same with a dtype to cast the values to, or None; for one axis the length and the axis may be numbers."""
-    s, axes = (given if given is None or isinstance(given, tuple) else (given,) for given in (s, axes))
+    """The same with the dtype to cast the values to, or None, in their place."""
     if norm not in _OPPOSITE:
         raise ValueError(f"norm must be 'backward', 'ortho' or 'forward', got {norm!r}")
     is_real = xp.isdtype(dtype, "real floating")
@@ -177,7 +177,8 @@ def fft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: Nor
     >>> fw.fft.fft(fw.asarray([1.0, 1.0]))
     Tensor([2.+0.j, 0.+0.j], dtype=complex64)
     """
-    x, n = _along(xp, x, n, axis, norm)
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm)
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.fft.fft(x, n=n, axis=axis, norm=norm)
 
 
@@ -194,7 +195,8 @@ def ifft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: No
     >>> fw.fft.ifft(fw.asarray([2.0, 0.0]))
     Tensor([1.+0.j, 1.+0.j], dtype=complex64)
     """
-    x, n = _along(xp, x, n, axis, norm)
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm)
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.fft.ifft(x, n=n, axis=axis, norm=norm)
 
 
@@ -227,7 +229,8 @@ def rfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: No
     >>> fw.fft.rfft(fw.asarray([1.0, 1.0]))
     Tensor([2.+0.j, 0.+0.j], dtype=complex64)
     """
-    x, n = _along(xp, x, n, axis, norm, "real")
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "real")
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.fft.rfft(x, n=n, axis=axis, norm=norm)
 
 
@@ -268,7 +271,8 @@ def irfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: N
     >>> fw.fft.irfft(fw.asarray([2.0, 0.0]))
     Tensor([1., 1.])
     """
-    x, n = _along(xp, x, n, axis, norm, "half")
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "half")
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.fft.irfft(x, n=n, axis=axis, norm=norm)
 
 
@@ -292,7 +296,8 @@ def hfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: No
     >>> fw.fft.hfft(fw.asarray([1.0, 1.0]))
     Tensor([2., 0.])
     """
-    x, n = _along(xp, x, n, axis, norm, "half")
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "half")
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.fft.irfft(xp.conj(x), n=n, axis=axis, norm=_OPPOSITE[norm])
 
 
@@ -313,7 +318,8 @@ def ihfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: N
     >>> fw.fft.ihfft(fw.asarray([2.0, 0.0])).real
     Tensor([1., 1.])
     """
-    x, n = _along(xp, x, n, axis, norm, "real")
+    dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "real")
+    x = x if dtype is None else xp.astype(x, dtype)
     return xp.conj(xp.fft.rfft(x, n=n, axis=axis, norm=_OPPOSITE[norm]))
 
 
