@@ -149,7 +149,7 @@ def _places(result: Any) -> int:
     """How many places in the graph a call has made, of which each costs; at least one."""
     found: set[Any] = set()
     parts = result if isinstance(result, tuple) else (result,)
-    left = [part.node for part in parts if isinstance(part, fw.Tensor)]
+    left: list[Any] = [part.node for part in parts if isinstance(part, fw.Tensor)]
     while left:
         node = left.pop()
         if isinstance(node, Node) and node not in found:
