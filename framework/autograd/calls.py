@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -252,16 +253,20 @@ def _joined(general: str) -> str:
         _raw.append(_x.data)"""
 
 
-def _one(call: _Call, inputs: str) -> str:
-    """The result as a tensor, in a new place in the graph if it is recorded; as ``recorded`` in primitive.py does it."""
-    return f"""
+_NEW = """
     if type(_y) is not _backend.array_type:
         _y = _backend.wrap(_y)
     _t = _new(_Tensor)
     _t.data = _y
     _t.backend = _backend
     _t._cut = False
-    _t._grad = _t._hooks = _t._owed = _t._whole = None{_node(call, inputs)}
+    _t._grad = _t._hooks = _t._owed = _t._whole = None"""
+"""A new tensor around a raw result."""
+
+
+def _one(call: _Call, inputs: str) -> str:
+    """The result as a tensor, in a new place in the graph if it is recorded; as ``recorded`` in primitive.py does it."""
+    return f"""{_NEW}{_node(call, inputs)}
             _node.shape = _y.shape
             _node.dtype = _y.dtype
             _t.node = _node
@@ -276,13 +281,9 @@ def _several(call: _Call, inputs: str) -> str:
     """The results as tensors, each below a node of its own if they are recorded."""
     return f"""
     _results = []
-    for _part in _y:
-        _t = _new(_Tensor)
-        _t.data = _part if type(_part) is _backend.array_type else _backend.wrap(_part)
-        _t.backend = _backend
+    for _y in _y:{indent(_NEW, "    ")}
         _t.node = None
-        _t.requires_grad = _t._cut = False
-        _t._grad = _t._hooks = _t._owed = _t._whole = None
+        _t.requires_grad = False
         _results.append(_t){_node(call, inputs, "tuple([_t.data for _t in _results])")}
             _op.hang(_node, _results)
     return _tuple(_kind, _results)"""

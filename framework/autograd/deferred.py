@@ -38,7 +38,8 @@ class Deferred:
 
 def _told(tensor: Any) -> Any:
     """What has the tensor's shape and dtype."""
-    return tensor._owed if is_empty(tensor) else tensor.data
+    with lock:
+        return tensor._owed if is_empty(tensor) else tensor.data
 
 
 def defer(tensor: Variable, owed: Any, kind: Any = Deferred) -> None:
@@ -53,8 +54,9 @@ def defer(tensor: Variable, owed: Any, kind: Any = Deferred) -> None:
 def end(tensor: Variable) -> None:
     """Make ``tensor``, which has its values, an ordinary one."""
     tensor._owed = None
-    if isinstance(tensor, Deferred):
-        tensor.__class__ = type(tensor).__mro__[type(tensor).__mro__.index(Deferred) + 1]
+    kinds = type(tensor).__mro__
+    if Deferred in kinds:
+        tensor.__class__ = kinds[kinds.index(Deferred) + 1]
 
 
 def is_empty(tensor: Variable) -> bool:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from framework.autograd.deferred import lock
 from framework.autograd.graph import Node, Variable, next_seq
 
 if TYPE_CHECKING:
@@ -47,10 +48,14 @@ unread: dict[int, weakref.ref[Any]] = {}
 
 def before_write() -> None:
     """Have rows that are still to be read from tables read, before one of these changes, or may change unseen."""
-    for rows in [known() for known in unread.values()] if unread else ():
-        if rows is not None:
-            rows.read()
-    unread.clear()
+    if not unread:
+        return
+    with lock:
+        for known in list(unread.values()):
+            rows = known()
+            if rows is not None:
+                rows.read()
+        unread.clear()
 
 
 def note_write(backend: Backend, array: Any, *, recorded: bool = False, by_optimizer: bool = False) -> None:

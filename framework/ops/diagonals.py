@@ -31,23 +31,23 @@ triu.defvjp(lambda xp, g, k: xp.triu(g, k=k))
 
 
 @lru_cache(maxsize=64)
-def _place(shape: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], Any]:
-    """The shape with the last two axes as one, in which a diagonal is a slice, and its key there."""
+def _place(shape: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], Any, int]:
+    """The shape with the last two axes as one, in which a diagonal is a slice, its key there, and its length."""
     *batch, rows, columns = shape
     length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
     start = offset if offset >= 0 else -offset * columns
     key = ..., slice(start, start + length * (columns + 1), columns + 1) if length else slice(0)
-    return (*batch, rows * columns), key
+    return (*batch, rows * columns), key, length
 
 
 @primitive(view=True)
 def _diagonal(xp: Any, x: Array, /, *, offset: int) -> Array:
-    flat, key = _place(x.shape, offset)
+    flat, key, _ = _place(x.shape, offset)
     return xp.getitem(xp.reshape(x, flat), key)
 
 
 def _diagonal_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:
-    flat, key = _place(shape, offset)
+    flat, key, _ = _place(shape, offset)
     return xp.reshape(xp.scatter(g, key, flat), shape)
 
 
@@ -61,9 +61,8 @@ def _trace(xp: Any, x: Array, /, *, offset: int, dtype: Any = None) -> Array:
 
 
 def _trace_rule(xp: Any, g: Array, shape: tuple[int, ...], offset: int) -> Array:
-    rows, columns = shape[-2:]
-    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    return _diagonal_rule(xp, xp.broadcast_to(xp.expand_dims(g, axis=-1), (*shape[:-2], length)), shape, offset)
+    diagonal = (*shape[:-2], _place(shape, offset)[2])
+    return _diagonal_rule(xp, xp.broadcast_to(xp.expand_dims(g, axis=-1), diagonal), shape, offset)
 
 
 _trace.defvjp(_trace_rule)

@@ -105,7 +105,7 @@ def wait(weight: Variable, ids: Array) -> UnreadRows | None:
     backend = weight.backend
     with lock:
         owed = weight._owed
-        held = getrefcount(weight.data if owed is None else owed.array)
+        held = getrefcount(weight.data if owed is None else owed.array)  # before there is another name for it here
         table = weight.data if owed is None else owed.array
         if held > _ALONE or not backend.rows_may_wait(table, ids):
             return None
