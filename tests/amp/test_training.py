@@ -95,6 +95,11 @@ def test_bfloat16_needs_no_scaler(device):
 
 
 # ---------------------------------------------------------------- fit
+def half():
+    """float16 on the device of the model, which is the default one."""
+    return autocast(fw.get_default_device(), fw.float16)
+
+
 def fitted(epochs=2, seen=None, **options):
     fw.manual_seed(0)
     model = Reader()
@@ -107,7 +112,7 @@ def fitted(epochs=2, seen=None, **options):
 
 def test_fit_in_float16():
     seen: list[str] = []
-    history, model = fitted(seen=seen, autocast=autocast("cpu", fw.float16), scaler=GradScaler(), clip_norm=1.0)
+    history, model = fitted(seen=seen, autocast=half(), scaler=GradScaler(), clip_norm=1.0)
     plain, _ = fitted(clip_norm=1.0)
     assert set(seen) == {"float16"}
     np.testing.assert_allclose(history["loss"], plain["loss"], rtol=0.05)
@@ -115,7 +120,7 @@ def test_fit_in_float16():
 
 
 def test_fit_accumulates_scaled_gradients():
-    history, _ = fitted(autocast=autocast("cpu", fw.float16), scaler=GradScaler(init_scale=256.0), accumulate=2)
+    history, _ = fitted(autocast=half(), scaler=GradScaler(init_scale=256.0), accumulate=2)
     plain, _ = fitted(accumulate=2)
     np.testing.assert_allclose(history["loss"], plain["loss"], rtol=0.05)
 
@@ -129,7 +134,7 @@ class Stop(Callback):
 def test_fit_goes_on_with_the_same_scale(tmp_path):
     def options(path):
         return {
-            "autocast": autocast("cpu", fw.float16),
+            "autocast": half(),
             "scaler": GradScaler(init_scale=256.0, growth_interval=2),
             "checkpoint": path,
         }
