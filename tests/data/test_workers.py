@@ -246,7 +246,8 @@ def test_two_loaders_at_once():
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 from framework.data import DataLoader
 
 def show(batch):
