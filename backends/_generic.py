@@ -26,9 +26,8 @@ class _Standard(Namespace):
             transform = getattr(transforms, name)
 
             def cast(x: Array, /, **options: Any) -> Array:
-                if self.isdtype(x.dtype, "real floating"):  # type: ignore[attr-defined]
-                    x = self.astype(x, self.complex128 if x.dtype == self.float64 else self.complex64)  # type: ignore[attr-defined]
-                return transform(x, **options)
+                dtype = self.result_type(x.dtype, self.complex64)  # type: ignore[attr-defined]
+                return transform(self.astype(x, dtype, copy=False), **options)  # type: ignore[attr-defined]
 
             return cast
 

@@ -51,17 +51,14 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: 
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
-def _filled(name: str, shape: Shape, dtype: Any, device: str | None) -> Tensor:
-    backend = backend_for(device)
+def _filled(name: str, shape: Shape, dtype: Any, backend: Backend) -> Tensor:
     data = getattr(backend.xp, name)(shape, dtype=backend.native_dtype(dtype or get_default_dtype()))
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 
 def _filled_like(name: str, x: Any, dtype: Any, device: str | None) -> Tensor:
     x = x if isinstance(x, Tensor) else asarray(x)
-    backend = x.backend if device is None else backend_for(device)
-    data = getattr(backend.xp, name)(x.data.shape, dtype=backend.native_dtype(x.dtype if dtype is None else dtype))
-    return make_tensor(backend, data)  # type: ignore[no-any-return]
+    return _filled(name, x.data.shape, dtype or x.dtype, x.backend if device is None else backend_for(device))
 
 
 def _dtype_of_numbers(*numbers: complex) -> Any:
@@ -87,17 +84,17 @@ def zeros(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tens
     Tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _filled("zeros", shape, dtype, device)
+    return _filled("zeros", shape, dtype, backend_for(device))
 
 
 def ones(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of ones; the arguments are those of :func:`zeros`."""
-    return _filled("ones", shape, dtype, device)
+    return _filled("ones", shape, dtype, backend_for(device))
 
 
 def empty(shape: Shape, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """A tensor of unspecified values, for writing into; the arguments are those of :func:`zeros`."""
-    return _filled("empty", shape, dtype, device)
+    return _filled("empty", shape, dtype, backend_for(device))
 
 
 def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, device: str | None = None) -> Tensor:

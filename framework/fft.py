@@ -129,9 +129,7 @@ def _lengths(
 
 def _complex(xp: Any, x: Array) -> Array:
     """The values, transformed along no axis."""
-    if not xp.isdtype(x.dtype, "real floating"):
-        return x
-    return xp.astype(x, xp.complex128 if x.dtype == xp.float64 else xp.complex64)
+    return xp.astype(x, xp.result_type(x.dtype, xp.complex64), copy=False)
 
 
 def _check_some(axes: Sequence[int]) -> None:

@@ -1,8 +1,6 @@
 """Lookups whose rows are read later: values of the moment of the call, and the mean without the rows."""
 
 import pickle
-import sys
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ import framework as fw
 from backends import get_backend
 from backends._numpy.embedding import MUCH
 from framework import nn
+from tests.at_once import at_once
 
 V, D, N, T = 500, 32, 64, 64
 RANDOM = np.random.default_rng(0)
@@ -218,16 +217,7 @@ def test_threads_may_look_up_at_once():
         except Exception as error:
             failures.append(error)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [Thread(target=look) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    at_once(look)
     assert not failures
 
 
