@@ -6,6 +6,7 @@
 """
 
 from backends._base import Backend as Backend
+from backends._library import holds_numbers as holds_numbers
 from backends._lookup import available as available
 from backends._lookup import backend_of as backend_of
 from backends._lookup import get_backend as get_backend

@@ -43,6 +43,10 @@ class Library:
         """An array of this library on this device, from nested sequences, scalars or a NumPy array."""
         raise NotImplementedError
 
+    def from_numpy(self, host: np.ndarray[Any, Any], dtype: Any) -> Array:
+        """A new array of this library with the values of one of NumPy's, in a native dtype."""
+        return self.asarray(host, dtype=dtype)
+
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         """The array's values as a NumPy array (waits for the device)."""
         raise NotImplementedError
@@ -90,9 +94,14 @@ class Library:
         return f"<{type(self).__name__} on {self.device!r}>"
 
 
+def holds_numbers(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype of NumPy's is one of numbers or truth values; those of ml_dtypes have the kind of raw bytes."""
+    return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
+
+
 def dtype_of_numbers(dtype: Any) -> np.dtype[Any]:
     """NumPy's dtype by that name or of that class; TypeError unless it is one of numbers or truth values."""
     native: np.dtype[Any] = np.dtype(dtype)
-    if native.kind not in "biufcV":
+    if not holds_numbers(native):
         raise TypeError(f"expected the dtype of numbers, such as 'float32' or 'int64', got {native}")
     return native

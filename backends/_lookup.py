@@ -52,20 +52,22 @@ def get_backend(device: str) -> Backend:
     RuntimeError
         If the library is missing or finds no device; the message names the cause and the command that helps.
     """
-    backend = _backends.get(device) if type(device) is str else None
-    if backend is None:
-        if not isinstance(device, str):
-            raise TypeError(f"device must be a string such as 'cpu' or 'cuda:0', got {type(device).__name__}")
-        name, _, rest = device.partition(":")
-        if name not in _loaders:
-            known = ", ".join(repr(known) for known in _loaders)
-            raise ValueError(
-                f"unknown device {device!r}: expected one of {known}, or a name given to backends.register"
-            )
-        loaded = _loaders[name][0](rest)
-        backend = _backends.setdefault(loaded.device, loaded)
-        _backends[device] = backend
-        copyreg.pickle(type(backend), _reduce)
+    try:
+        return _backends[device]
+    except (KeyError, TypeError):
+        return _load(device)
+
+
+def _load(device: str) -> Backend:
+    if not isinstance(device, str):
+        raise TypeError(f"device must be a string such as 'cpu' or 'cuda:0', got {type(device).__name__}")
+    name, _, rest = device.partition(":")
+    if name not in _loaders:
+        known = ", ".join(repr(known) for known in _loaders)
+        raise ValueError(f"unknown device {device!r}: expected one of {known}, or a name given to backends.register")
+    loaded = _loaders[name][0](rest)
+    backend = _backends[device] = _backends.setdefault(loaded.device, loaded)
+    copyreg.pickle(type(backend), _reduce)
     return backend
 
 

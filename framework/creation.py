@@ -16,6 +16,7 @@ from framework.tensor import Tensor, to_raw
 Shape = int | tuple[int, ...]
 
 _WHOLE = int, np.integer
+_REAL = int, float
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
@@ -197,7 +198,7 @@ def linspace(
     """
     backend = backend_for(device)
     if dtype is None:
-        real = isinstance(start, float | int) and isinstance(stop, float | int)
+        real = isinstance(start, _REAL) and isinstance(stop, _REAL)
         dtype = get_default_dtype() if real else _dtype_of_numbers(start, stop, 0.0)
     data = backend.xp.linspace(start, stop, num, dtype=backend.native_dtype(dtype), endpoint=endpoint)
     return make_tensor(backend, data)  # type: ignore[no-any-return]

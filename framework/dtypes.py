@@ -79,8 +79,9 @@ def set_default_dtype(dtype: Any) -> None:
 
 def default_for(dtype: DType, *, from_python: builtins.bool) -> DType:
     """The dtype of new data: as it comes from an array; the default width for Python floats and complexes."""
-    if not from_python or dtype.kind not in "fc":
-        return dtype
-    if dtype.kind == "c":
+    kind = dtype.kind if from_python else ""
+    if kind == "f":
+        return _default.floating
+    if kind == "c":
         return np.dtype(complex128 if _default.floating == float64 else complex64)
-    return _default.floating
+    return dtype

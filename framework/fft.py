@@ -494,7 +494,7 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None
 
 def _frequencies(values: Array, dtype: Any, device: str | None) -> Any:
     backend = backend_for(device)
-    return make_tensor(backend, backend.asarray(values, dtype=backend.native_dtype(dtype or get_default_dtype())))
+    return make_tensor(backend, backend.from_numpy(values, backend.native_dtype(dtype or get_default_dtype())))
 
 
 def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import available
+from framework.autograd.graph import Variable
 from framework.devices import backend_for, get_default_device
 from framework.dtypes import FLOATING, DType, default_for, get_default_dtype
 
@@ -43,11 +44,18 @@ def _dtype_or_number(x: Any) -> Any:
     return x.dtype if hasattr(x, "dtype") and not isinstance(x, type) else x
 
 
+def _for_numpy(x: Any) -> Any:
+    """What NumPy knows the dtype of: its own arrays it asks sooner than it compares dtypes."""
+    if isinstance(x, Variable):
+        return x.data if x.backend.array_type is np.ndarray else x.dtype
+    return _dtype_or_number(x)
+
+
 def result_type(*arrays_and_dtypes: Any) -> DType:
     """The dtype that an operation on these gives; Python numbers never promote an array."""
     if not arrays_and_dtypes:
         raise ValueError("result_type: expected at least one tensor, dtype or number")
-    return np.result_type(*[_dtype_or_number(x) for x in arrays_and_dtypes])
+    return np.result_type(*map(_for_numpy, arrays_and_dtypes))
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:

@@ -188,13 +188,14 @@ class _Encoder:
         return str(key) if isinstance(key, str) else int(key)
 
     def _tensor(self, obj: Any, where: str, name: str) -> dict[str, str]:
+        found = backend_of(obj)
+        dtype = obj.dtype if found is None else found.dtype_of(obj)
+        kind = "complex128" if dtype.name == "complex128" else "tensor"
+        if kind == "tensor" and dtype.name not in NATIVE_DTYPES:
+            raise TypeError(f"save: {where} has dtype {dtype}; expected one of {', '.join(NATIVE_DTYPES)}")
         tensor = obj if isinstance(obj, Variable) else asarray(obj, device="cpu")
         host = np.asarray(tensor.backend.to_numpy(tensor.data), order="C")
-        kind = "tensor"
-        if host.dtype == np.complex128:
-            kind, host = "complex128", host[..., None].view(np.float64)
-        if host.dtype.name not in NATIVE_DTYPES:
-            raise TypeError(f"save: {where} has dtype {host.dtype}; expected one of {', '.join(NATIVE_DTYPES)}")
+        host = host if kind == "tensor" else host[..., None].view(np.float64)
         # A lone surrogate is legal in a Python string, but not in UTF-8.
         name = unique = name.encode("utf-8", "backslashreplace").decode() or "tensor"
         count = 1

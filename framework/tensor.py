@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backends import Backend, backend_of, get_backend
+from backends import Backend, backend_of, get_backend, holds_numbers
 from framework.autograd.functional import backward as _backward
 from framework.autograd.graph import RETAIN, Variable, make_tensor, tensor_class
 from framework.autograd.inplace import write
@@ -27,26 +27,29 @@ _hook_ids = count().__next__
 
 def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple[Any, Backend]:
     """Values of any kind as a raw array, and the backend it belongs to."""
-    found = backend_of(obj)
+    found, given, if_needed = backend_of(obj), obj, False if copy is False else None
+    if found is None and type(obj) not in _PYTHONS and _has_memory(obj):
+        obj, found = np.asarray(obj, copy=if_needed), get_backend("cpu")
     if found is None:
         if copy is False:
             raise ValueError(f"copy=False, but a {type(obj).__name__} has no memory to share; leave copy out")
         try:
-            host = np.asarray(obj)
+            host = np.array(obj)
         except ValueError as error:
             raise ValueError(f"expected numbers or nested lists of equal lengths: {error}") from None
-        if host.dtype.kind not in "biufcV" or host.dtype.hasobject:
-            raise TypeError(
-                f"expected numbers, nested lists of numbers of equal lengths, or an array; got {type(obj).__name__} "
-                f"{repr(obj)[:60]}"
-            )
+        if host.dtype not in _NUMBERS:
+            _check_numbers(host.dtype, given)
         target = backend_for(device)
-        native = target.native_dtype(dtype or default_for(host.dtype, from_python=True))
+        native = target.native_dtype(default_for(host.dtype, from_python=True) if dtype is None else dtype)
         if dtype is not None and host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
             # NumPy makes floats of whole numbers some of which are beyond int64.
             host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
-        return target.asarray(host, dtype=native), target
+        return target.from_numpy(host, native), target
     # An array stays where it is, but NumPy's are values of the host, as lists are.
+    if found.device == "cpu" and obj.dtype not in _NUMBERS:
+        _check_numbers(obj.dtype, given)
+        if not obj.dtype.isnative:
+            obj = np.asarray(obj, obj.dtype.newbyteorder("="), copy=if_needed)
     target = found if device is None and found.device != "cpu" else backend_for(device)
     native = None if dtype is None else target.native_dtype(dtype)
     if target is found:
@@ -55,6 +58,29 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
         raise ValueError(f"copy=False, but moving from {found.device!r} to {target.device!r} needs a copy")
     native = native or target.native_dtype(found.dtype_of(obj))
     return target.asarray(found.to_numpy(obj), dtype=native, copy=copy), target
+
+
+_PYTHONS = frozenset({int, float, complex, bool, list, tuple})
+_NUMBERS = frozenset(map(np.dtype, "?bhilqBHILQefdFD"))
+
+
+def _has_memory(obj: Any) -> bool:
+    """Whether an object that is none of a known library's arrays gives NumPy one all the same, by a buffer, say."""
+    if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
+        return True
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_numbers(dtype: DType, obj: Any) -> None:
+    if not holds_numbers(dtype):
+        raise TypeError(
+            f"expected numbers, nested lists of numbers of equal lengths, or an array of numbers; got {type(obj).__name__} "
+            f"{f'of dtype {dtype}' if hasattr(obj, 'dtype') else repr(obj)[:60]}"
+        )
 
 
 @tensor_class

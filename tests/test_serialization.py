@@ -355,6 +355,7 @@ UNSAVABLE = {
     "a key of another type": ({"a": {1.5: 0}}, TypeError, r"the key 1.5 of obj\['a'\] is a float"),
     "a boolean key": ({True: 0}, TypeError, "the key True of obj is a bool"),
     "an object array": ({"a": np.array([None])}, TypeError, "dtype object"),
+    "a structured array": ({"a": [np.zeros(2, "i4,f4")]}, TypeError, r"obj\['a'\]\[0\] has dtype .*i4"),
     "an array of strings": ({"a": np.array(["x"])}, TypeError, "dtype <U1"),
     "an array of dates": ({"a": np.zeros(2, "M8[s]")}, TypeError, r"dtype datetime64\[s\]"),
     "too deep": (_deep(101), ValueError, "nested over 100 deep"),
@@ -370,6 +371,15 @@ def test_what_cannot_be_saved_is_named_and_nothing_is_written(path, name):
         fw.save(obj, path)
     assert fw.load(path) == {"step": 1}
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_arrays_of_another_byte_order_are_saved_in_ours(path):
+    for dtype in ("int16", "float64", "complex128"):
+        array = np.arange(3, dtype=np.dtype(dtype).newbyteorder())
+        fw.save({"a": array}, path)
+        loaded = fw.load(path)["a"]
+        assert loaded.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(loaded.numpy(), array)
 
 
 def test_what_contains_itself_is_refused(path):

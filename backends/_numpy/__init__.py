@@ -39,6 +39,7 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         # On the object itself these are found faster than on its class, and every operation asks for them.
         self.array_type = np.ndarray
+        self.from_numpy = np.ndarray.astype  # type: ignore[method-assign, assignment]
         self._narrow = False
         self._native: dict[Any, np.dtype[Any]] = {}
         self.xp = Namespace(
@@ -56,8 +57,8 @@ class NumpyBackend(Backend):
         )
 
     def asarray(self, obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = memory.asarray(obj, dtype, copy)
-        if not self._narrow and narrow.is_narrow(array.dtype):
+        array = np.asarray(obj, dtype) if copy is None else memory.asarray(obj, dtype, copy)
+        if array.itemsize == 2 and not self._narrow and narrow.is_narrow(array.dtype):
             self._meet_narrow()
         return array
 

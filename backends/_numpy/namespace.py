@@ -30,6 +30,7 @@ __all__ = [
     "cumulative_sum",
     "expand_dims",
     "interp",
+    "linspace",
     "matmul",
     "matrix_transpose",
     "max",
@@ -83,9 +84,16 @@ def bincount(x: Array, *, minlength: int) -> Array:
 def interp(x: Array, points: Array, values: Array) -> Array:
     """Straight lines between points, and flat ones outside of all."""
     y, dtype = np.interp(x, points, values), values.dtype
-    if not x.dtype == points.dtype == dtype:
+    if x.dtype is not dtype or points.dtype is not dtype:
         dtype = np.result_type(x, points, values)
-    return y if dtype.kind in "biu" else y.astype(dtype, copy=False)
+    return y if dtype.kind in "biu" else y.astype(dtype)
+
+
+def linspace(start: complex, stop: complex, /, num: int, *, dtype: Any, endpoint: bool) -> Array:
+    """Evenly spaced values; of floating ones NumPy asks more of the dtype than casting them takes."""
+    if dtype.kind not in "fc":
+        return np.linspace(start, stop, num, endpoint, dtype=dtype)
+    return np.linspace(start, stop, num, endpoint).astype(dtype)
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:

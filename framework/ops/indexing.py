@@ -61,9 +61,7 @@ def getitem(x: Any, key: Any, /) -> Any:
 
 def _get_by_arrays(x: Any, key: Any) -> Any:
     try:
-        if isinstance(key, Variable):
-            return _advanced_getitem(x, key)
-        return _advanced_getitem(x, _raw_parts(key, x))
+        return _advanced_getitem(x, key if isinstance(key, Variable) else _raw_parts(key, x))
     except (IndexError, TypeError, ValueError):
         # Only now is it looked at whether the dtype of an index is at fault: to ask each time would take a fifth longer.
         _check_indices(key)
@@ -92,10 +90,12 @@ def _raw_parts(key: Any, x: Any) -> Any:
         return _raw_part(key, x)
     parts: list[Any] = []
     for part in key:
-        if isinstance(part, Variable):
+        if type(part) in _BASIC:
+            parts.append(part)
+        elif isinstance(part, Variable):
             parts.append(part.data)
         else:
-            parts.append(part if type(part) in _BASIC else _raw_part(part, x))
+            parts.append(_raw_part(part, x))
     return tuple(parts)
 
 

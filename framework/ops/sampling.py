@@ -15,8 +15,9 @@ Array = Any
 
 @primitive
 def _interp(xp: Any, x: Array, points: Array, values: Array, /) -> Array:
-    if points.ndim != 1 or points.shape != values.shape or not points.shape[0]:
-        raise ValueError(f"expected xp and fp of one shape (n,), n >= 1, got {points.shape} and {values.shape}")
+    shape = points.shape
+    if len(shape) != 1 or shape != values.shape or not shape[0]:
+        raise ValueError(f"expected xp and fp of one shape (n,), n >= 1, got {shape} and {values.shape}")
     return xp.interp(x, points, values)
 
 
@@ -81,8 +82,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     Tensor([ 5., 30.])
     """
     result = _interp(x, xp, fp)
-    for outside, end, value in ((less, 0, left), (greater, -1, right)):
-        result = result if value is None else where(outside(x, xp[end]), value, result)
+    if left is not None:
+        result = where(less(x, xp[0]), left, result)
+    if right is not None:
+        result = where(greater(x, xp[-1]), right, result)
     return result
 
 

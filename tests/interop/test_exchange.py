@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 
@@ -207,6 +209,75 @@ def test_asarray_of_python_numbers_cannot_share():
         fw.asarray([1.0, 2.0], copy=False)
     with pytest.raises(ValueError, match="copy=False"):
         fw.asarray(1.0, copy=False)
+
+
+class OfArray:
+    """What other libraries' tables are to NumPy: an object that gives an array when asked."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+
+@pytest.mark.parametrize("of", [memoryview, lambda a: array("d", a), OfArray])
+def test_what_has_memory_keeps_its_dtype_and_shares_as_told(of):
+    obj = of(np.arange(3.0))
+    memory = np.asarray(obj)
+    for t in (fw.asarray(obj), fw.asarray(obj, copy=False)):
+        assert (t.dtype, t.tolist()) == (np.float64, [0.0, 1.0, 2.0])
+        assert np.shares_memory(t.data, memory)
+    for t in (fw.asarray(obj, copy=True), fw.Tensor(obj), fw.Tensor(obj, dtype="float64")):
+        assert t.dtype == np.float64
+        assert not np.shares_memory(t.data, memory)
+    assert fw.asarray(obj, dtype="float32").dtype == np.float32
+    assert fw.asarray(obj, device="strict").dtype == np.float64
+    with pytest.raises(ValueError, match="copy"):
+        fw.asarray(obj, dtype="float32", copy=False)
+
+
+def test_bytes_that_can_be_written_are_numbers():
+    obj = bytearray([1, 255])
+    assert fw.asarray(obj).dtype == np.uint8
+    t = fw.Tensor(obj)
+    obj[0] = 7
+    assert t.tolist() == [1, 255]
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        np.array([None]),
+        np.array(["a"]),
+        np.str_("a"),
+        np.zeros(2, "datetime64[D]"),
+        np.zeros(2, "V4"),
+        np.zeros(2, "i4,f4"),
+    ],
+    ids=lambda obj: str(obj.dtype),
+)
+@pytest.mark.parametrize("make", [fw.asarray, fw.Tensor])
+def test_arrays_of_anything_but_numbers_are_refused(make, obj):
+    with pytest.raises(TypeError, match=r"expected numbers.*got"):
+        make(obj)
+
+
+@pytest.mark.parametrize(
+    "obj", [b"ab", "ab", {1: 2}, None, [None], ["a"], (x for x in [1])], ids=lambda obj: type(obj).__name__
+)
+def test_objects_of_anything_but_numbers_are_refused(obj):
+    with pytest.raises(TypeError, match=rf"expected numbers.*got {type(obj).__name__}"):
+        fw.asarray(obj)
+
+
+def test_arrays_of_another_byte_order_are_brought_to_ours():
+    foreign = np.arange(3, dtype=np.dtype("float64").newbyteorder())
+    for t in (fw.asarray(foreign), fw.Tensor(foreign)):
+        assert t.dtype.isnative
+        assert t.tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(ValueError, match="copy"):
+        fw.asarray(foreign, copy=False)
 
 
 @pytest.mark.parametrize("device", ["cpu", "strict"])
