@@ -655,6 +655,10 @@ class Tensor(Variable):
         """Sum over the given axes, or over all."""
         return reduction.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[no-any-return]
 
+    def prod(self, axis: Axis = None, *, dtype: DType | None = None, keepdims: bool = False) -> Tensor:
+        """Product over the given axes, or over all."""
+        return reduction.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+
     def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         """Mean over the given axes, or over all."""
         return reduction.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]

@@ -17,12 +17,12 @@ _MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
 @primitive
-def _pad_constant(xp: Any, x: Array, /, *, widths: tuple[tuple[int, int], ...], value: complex) -> Array:
+def _pad_constant(xp: Any, x: Array, /, *, widths: list[list[int]], value: complex) -> Array:
     shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths))
     return xp.setitem(xp.full(shape, value, dtype=x.dtype, device=x.device), _inner(x.shape, widths), x)
 
 
-def _inner(shape: tuple[int, ...], widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+def _inner(shape: tuple[int, ...], widths: list[list[int]]) -> tuple[slice, ...]:
     """The key of the original entries among the padded ones."""
     return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths))
 
@@ -30,7 +30,7 @@ def _inner(shape: tuple[int, ...], widths: tuple[tuple[int, int], ...]) -> tuple
 _pad_constant.defvjp(lambda xp, g, shape, widths: g[_inner(shape, widths)])
 
 
-def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: complex = 0) -> Any:
+def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     """Add entries at both ends of each axis.
 
     Parameters
@@ -41,13 +41,13 @@ def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: co
         How many entries to add.
     mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
         What to add, as ``numpy.pad`` says.
-    constant_values : number
-        The value for mode ``"constant"``.
+    constant_values : number, (before, after) or one such pair for each axis
+        The value for mode ``"constant"``; in corners that of the later axis.
 
     Raises
     ------
     ValueError
-        For an unknown mode, a negative width, or entries asked of an empty axis.
+        For an unknown mode, widths or values that are not of this form, a negative width, or entries asked of an empty axis.
 
     Examples
     --------
@@ -59,9 +59,14 @@ def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: co
     """
     if mode not in _MODES:
         raise ValueError(f"pad: expected mode to be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
-    widths = _pairs(pad_width, x.ndim)
-    if mode == "constant":
+    widths = _widths(pad_width, x.ndim)
+    if mode == "constant" and np.ndim(constant_values) == 0:
         return _pad_constant(x, widths=widths, value=constant_values)
+    if mode == "constant":
+        for axis, (width, values) in enumerate(zip(widths, _pairs("constant_values", constant_values, x.ndim))):
+            for side, value in enumerate(values):
+                x = _pad_end(x, axis, side, width[side], value)
+        return x
     for axis, width in enumerate(widths):
         if any(width):
             source = np.pad(np.arange(x.shape[axis]), width, mode=mode)  # type: ignore[call-overload]
@@ -69,18 +74,30 @@ def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: co
     return x
 
 
+def _pad_end(x: Any, axis: int, side: int, width: int, value: complex) -> Any:
+    """One end of one axis made longer."""
+    widths = [[0, 0] for _ in x.shape]
+    widths[axis][side] = width
+    return _pad_constant(x, widths=widths, value=value)
+
+
 def _beside(x: Any, positions: Any) -> Array:
     """Positions from the host as a raw array where ``x`` lives."""
     return x.backend.asarray(positions)
 
 
-def _pairs(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+def _widths(pad_width: Any, ndim: int) -> list[list[int]]:
+    widths: list[list[int]] = _pairs("pad_width", pad_width, ndim)
+    if not all(isinstance(n, int) and n >= 0 for pair in widths for n in pair):
+        raise ValueError(f"pad: expected whole numbers >= 0 in pad_width, got {pad_width!r}")
+    return widths
+
+
+def _pairs(name: str, given: Any, ndim: int) -> Any:
+    """A pair for each axis."""
     try:
-        pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
+        return np.broadcast_to(np.asarray(given), (ndim, 2)).tolist()
     except ValueError:
         raise ValueError(
-            f"pad: expected pad_width to be a number, a pair, or {ndim} pairs, one for each axis, got {pad_width!r}"
+            f"pad: expected {name} to be a number, a pair, or {ndim} pairs, one for each axis, got {given!r}"
         ) from None
-    if any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
-        raise ValueError(f"pad: expected whole numbers >= 0 in pad_width, got {pad_width!r}")
-    return tuple((before, after) for before, after in pairs)

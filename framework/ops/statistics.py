@@ -9,22 +9,46 @@ from typing import Any
 import numpy as np
 
 from framework.autograd.primitive import primitive
-from framework.ops.elementwise import conj, divide, subtract
+from framework.ops.elementwise import conj, divide, greater, less, multiply, subtract, where
 from framework.ops.indexing import along_axis_key, scatter
 from framework.ops.linear import matmul
 from framework.ops.manipulation import astype, concat, matrix_transpose, reshape, squeeze
-from framework.ops.reduction import mean
+from framework.ops.reduction import any, mean, sum
 
 Array = Any
 Axis = int | tuple[int, ...] | None
 
-_METHODS: dict[str, Callable[[float], float]] = {
-    "linear": lambda position: position,
-    "lower": math.floor,
-    "higher": math.ceil,
-    "nearest": round,
-    "midpoint": lambda position: (math.floor(position) + math.ceil(position)) / 2,
+
+def _between(alpha: float, beta: float) -> Callable[[int, float], float]:
+    return lambda n, q: n * q + (alpha + q * (1 - alpha - beta)) - 1
+
+
+def _midway(position: float) -> float:
+    return (math.floor(position) + math.ceil(position)) / 2
+
+
+def _mean_of_steps(n: int, q: float) -> float:
+    position = n * q - 1
+    return position + 0.5 if position == math.floor(position) else math.ceil(position)
+
+
+_METHODS: dict[str, Callable[[int, float], float]] = {
+    "linear": lambda n, q: (n - 1) * q,
+    "lower": lambda n, q: math.floor((n - 1) * q),
+    "higher": lambda n, q: math.ceil((n - 1) * q),
+    "nearest": lambda n, q: round((n - 1) * q),
+    "midpoint": lambda n, q: _midway((n - 1) * q),
+    "inverted_cdf": lambda n, q: math.ceil(n * q - 1),
+    "averaged_inverted_cdf": _mean_of_steps,
+    "closest_observation": lambda n, q: round(n * q) - 1,
+    "interpolated_inverted_cdf": _between(0, 1),
+    "hazen": _between(0.5, 0.5),
+    "weibull": _between(0, 0),
+    "median_unbiased": _between(1 / 3, 1 / 3),
+    "normal_unbiased": _between(3 / 8, 3 / 8),
 }
+"""Positions, from 0, of a quantile among ``n`` values in order (Hyndman and Fan, "Sample quantiles in statistical
+packages", 1996); what lies before the first or after the last is that one."""
 
 
 @primitive
@@ -80,8 +104,10 @@ def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, me
         Over which; all if not given.
     keepdims : bool
         Keep the axes, with length one.
-    method : {"linear", "lower", "higher", "nearest", "midpoint"}
-        What to take between two entries, as ``numpy.quantile`` says.
+    method : str
+        Where a quantile lies among the entries, one of the names that ``numpy.quantile`` describes: "linear", "lower",
+        "higher", "nearest", "midpoint", "inverted_cdf", "averaged_inverted_cdf", "closest_observation",
+        "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased" or "normal_unbiased".
 
     Returns
     -------
@@ -113,7 +139,7 @@ def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, me
     for fraction in fractions.ravel().tolist():
         if not 0 <= fraction <= 1:
             raise ValueError(f"quantile: expected q from 0 to 1, got {q!r}")
-        positions.append(_METHODS[method](fraction * (length - 1)))
+        positions.append(min(max(_METHODS[method](length, fraction), 0), length - 1))
     rest = [1 if a in axes else k for a, k in enumerate(shape) if keepdims or a not in axes]
     return _quantile(x, axes=axes, positions=positions, to=(*fractions.shape, *rest))
 
@@ -200,7 +226,15 @@ def median(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 
-def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+) -> Any:
     """Covariance matrix of several variables.
 
     Parameters
@@ -215,6 +249,10 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
         Divide by the number of observations instead of one less.
     ddof : int, optional
         Divide by the number of observations minus ``ddof``, whatever ``bias`` says.
+    fweights : Tensor (observations,) of int, optional
+        How often each observation occurred.
+    aweights : Tensor (observations,), optional
+        How much each observation counts beside the others; gradients flow to these.
 
     Returns
     -------
@@ -223,7 +261,9 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     Raises
     ------
     ValueError
-        If ``m`` or ``y`` has more than two dimensions.
+        If ``m`` or ``y`` has more than two dimensions, or weights are negative or not one for each observation.
+    TypeError
+        If ``fweights`` are not whole numbers.
 
     Examples
     --------
@@ -234,11 +274,40 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     """
     rows = [_variables(part, rowvar) for part in (m, y) if part is not None]
     x = concat(rows, axis=0) if len(rows) > 1 else rows[0]
-    degrees = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
-    centred = subtract(x, mean(x, axis=1, keepdims=True))
-    products = matmul(centred, matrix_transpose(conj(centred)))
-    result = divide(products, degrees if degrees > 0 else math.nan)
+    lost = ddof if ddof is not None else 0 if bias else 1
+    weights = _weights(x, fweights, aweights)
+    if weights is None:
+        degrees = x.shape[1] - lost
+        centred = weighted = subtract(x, mean(x, axis=1, keepdims=True))
+        degrees = degrees if degrees > 0 else math.nan
+    else:
+        total = sum(weights)
+        centred = subtract(x, divide(sum(multiply(x, weights), axis=1, keepdims=True), total))
+        weighted = multiply(centred, weights)
+        share = 1 if aweights is None else divide(sum(multiply(weights, aweights)), total)
+        degrees = subtract(total, lost * share)
+        degrees = where(greater(degrees, 0), degrees, math.nan)
+    result = divide(matmul(weighted, matrix_transpose(conj(centred))), degrees)
     return squeeze(result, (0, 1)) if result.shape == (1, 1) else result
+
+
+def _weights(x: Any, fweights: Any, aweights: Any) -> Any:
+    """The product of both weights of the observations, or None if there are none."""
+    if fweights is not None and fweights.dtype.kind not in "iu":
+        raise TypeError(f"cov: expected fweights to be whole numbers, got {fweights.dtype}; aweights may be others")
+    weights = None
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is None:
+            continue
+        if given.shape != x.shape[1:]:
+            raise ValueError(
+                f"cov: expected {name} of shape {x.shape[1:]}, one for each observation, got {given.shape}"
+            )
+        if any(less(given, 0)):
+            raise ValueError(f"cov: expected {name} of at least 0, got negative ones")
+        given = given if given.dtype.kind in "fV" else astype(given, np.empty(0, x.dtype).real.dtype)
+        weights = given if weights is None else multiply(weights, given)
+    return weights
 
 
 def _variables(m: Any, rowvar: bool) -> Any:

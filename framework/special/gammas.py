@@ -96,7 +96,7 @@ _zeta.defvjp(no_gradient("zeta", "x"), lambda xp, g, x, q: -g * x * xp.special.z
 def zeta(x: Any, q: Any = None) -> Any:
     """Hurwitz's zeta function, the sum of ``(q + k)**-x`` over ``k = 0, 1, ...``; Riemann's without ``q``.
 
-    A gradient flows through ``q`` only.
+    NaN for ``x`` below 1, where the sum has no value. A gradient flows through ``q`` only.
 
     Examples
     --------

@@ -469,9 +469,21 @@ ORDER = [
         )
         for m in ("lower", "higher", "nearest", "midpoint")
     ],
+    *[
+        row("quantile", distinct(5), call=lambda xp, x, m=m: xp.quantile(x, 0.3, method=m), variant=m, torch=False)
+        for m in ("averaged_inverted_cdf", "weibull")
+    ],
     row("median", distinct(3, 4), axis=1, keepdims=True, torch=lambda t, x: t.quantile(x, 0.5, 1, keepdim=True)),
     row("cov", real(3, 5)),
     row("cov", cplx(2, 4), variant="complex"),
+    row(
+        "cov",
+        real(2, 4),
+        positive(4),
+        call=lambda xp, x, a: xp.cov(x, aweights=a),
+        variant="aweights",
+        torch=lambda t, x, a: t.cov(x, aweights=a),
+    ),
     row(
         "cov",
         real(4),

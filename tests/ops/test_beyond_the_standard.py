@@ -85,6 +85,13 @@ def test_pad(x, width, mode):
     close(fw.pad(fw.asarray(x), pairs, mode), np.pad(x, pairs, mode))
 
 
+@pytest.mark.parametrize("values", [(1.0, 2.0), ((1.0, 2.0), (3.0, 4.0)), ((5.0,), (6.0,)), [7.0]])
+@pytest.mark.parametrize("widths", [1, (2, 1), ((0, 1), (2, 0))])
+def test_pad_with_a_value_for_each_end(values, widths):
+    x = np.arange(6.0).reshape(2, 3)
+    close(fw.pad(fw.asarray(x), widths, constant_values=values), np.pad(x, widths, constant_values=values))
+
+
 def test_pad_refuses():
     x = fw.zeros((2, 3))
     with pytest.raises(ValueError, match="expected mode to be one of 'constant'"):
@@ -93,10 +100,24 @@ def test_pad_refuses():
         fw.pad(x, -1)
     with pytest.raises(ValueError, match="2 pairs, one for each axis"):
         fw.pad(x, ((1, 1), (1, 1), (1, 1)))
+    with pytest.raises(ValueError, match="expected constant_values to be a number, a pair, or 2 pairs"):
+        fw.pad(x, 1, constant_values=(1, 2, 3))
 
 
 # ---------------------------------------------------------------- statistics
-METHODS = ["linear", "lower", "higher", "nearest", "midpoint"]
+METHODS = [
+    *(
+        "linear",
+        "lower",
+        "higher",
+        "nearest",
+        "midpoint",
+        "inverted_cdf",
+        "averaged_inverted_cdf",
+        "closest_observation",
+    ),
+    *("interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased"),
+]
 
 
 @given(data=st.data(), x=MATRICES, method=st.sampled_from(METHODS), keepdims=st.booleans())
@@ -109,6 +130,16 @@ def test_quantile(data, x, method, keepdims):
     ours = fw.quantile(fw.asarray(x), q, axis, keepdims=keepdims, method=method)
     close(ours, np.quantile(x, q, axis, keepdims=keepdims, method=method))
     close(fw.median(fw.asarray(x), axis, keepdims=keepdims), np.median(x, axis, keepdims=keepdims))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_quantile_at_and_between_entries(method):
+    for n in range(1, 9):
+        x = np.arange(float(n))
+        for q in {k / (2 * n) for k in range(2 * n + 1)} | {k / 10 for k in range(11)}:
+            assert fw.quantile(fw.asarray(x), q, method=method).item() == pytest.approx(
+                np.quantile(x, q, method=method)
+            )
 
 
 def test_quantile_of_nan_and_integers():
@@ -125,7 +156,7 @@ def test_quantile_refuses():
     with pytest.raises(ValueError, match="q from 0 to 1"):
         fw.quantile(x, np.nan)
     with pytest.raises(ValueError, match="expected method to be one of linear"):
-        fw.quantile(x, 0.5, method="weibull")
+        fw.quantile(x, 0.5, method="cubic")
     with pytest.raises(ValueError, match="at least one entry"):
         fw.median(fw.zeros((2, 0)), axis=1)
 
@@ -138,6 +169,37 @@ def test_cov(kwargs, dtype, rng):
     ours = fw.cov(fw.asarray(x), **kwargs)
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-6 if dtype == "float32" else 1e-12)
     assert ours.dtype == (x.dtype if dtype != "int64" else np.float64)
+
+
+F, A = [1, 2, 0, 3], [0.1, 0.2, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"fweights": F},
+        {"aweights": A},
+        {"fweights": F, "aweights": A},
+        {"aweights": A, "ddof": 0},
+        {"fweights": F, "ddof": 2},
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int64"])
+def test_cov_with_weights(kwargs, dtype, rng):
+    x = rng.integers(-9, 9, (3, 4)).astype(dtype) * (1 + 1j if dtype == "complex128" else 1)
+    ours = fw.cov(fw.asarray(x), **{k: fw.asarray(v) if isinstance(v, list) else v for k, v in kwargs.items()})
+    np.testing.assert_allclose(ours.numpy(), np.cov(x, **kwargs), rtol=1e-5 if dtype == "float32" else 1e-7)
+    assert ours.dtype == (x.dtype if dtype != "int64" else np.float64)
+
+
+def test_cov_refuses_weights():
+    x = fw.ones((2, 3))
+    with pytest.raises(TypeError, match="fweights to be whole numbers, got float32"):
+        fw.cov(x, fweights=fw.ones(3))
+    with pytest.raises(ValueError, match=r"aweights of shape \(3,\).*got \(2,\)"):
+        fw.cov(x, aweights=fw.ones(2))
+    with pytest.raises(ValueError, match="fweights of at least 0"):
+        fw.cov(x, fweights=fw.asarray([1, -1, 2]))
 
 
 def test_cov_of_vectors(rng):
