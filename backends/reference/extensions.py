@@ -47,9 +47,10 @@ def assign(xp: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place, for every key that NumPy takes."""
     if _is_simple(key):
         place = _plain(key, x.shape)
-        value = value if not hasattr(value, "dtype") or value.dtype == x.dtype else xp.astype(value, x.dtype)
+        same = isinstance(value, type(x))
+        value = xp.astype(value, x.dtype, copy=False) if same else xp.asarray(value, dtype=x.dtype, device=x.device)
         if isinstance(place, tuple) and None in place:
-            value = xp.broadcast_to(xp.asarray(value, dtype=x.dtype), x[place].shape)
+            value = xp.broadcast_to(value, x[place].shape)
             place = _without_new_axes(place)
             value = xp.reshape(value, x[place].shape)
         x[place] = value

@@ -63,7 +63,8 @@ def rewrite_call(op: Any) -> None:
 def function_of(op: Any) -> Any:
     """The function by which ``op`` is called: the arguments of ``op.fun`` without the namespace."""
     fun = op.fun
-    scope = {"_op": op, "_write_out": _write_out, "__name__": fun.__module__}
+    # NumPy looks for what is built in when it imports something in the middle of a call.
+    scope = {"_op": op, "_write_out": _write_out, "__name__": fun.__module__, "__builtins__": __builtins__}
     function: Any = FunctionType(_first.__code__, scope, op.name, fun.__defaults__)
     function.__qualname__ = op.name
     function.__kwdefaults__ = fun.__kwdefaults__
@@ -105,7 +106,10 @@ def pull_of(op: Any) -> Any:
     """``op.pull`` written out for its rules: for raw real arrays and a single result; the class does the rest."""
     rules = [rule and rule[1] for rule in op.rules]
     # As in _write_out, a copy of the code for each function.
-    pull = FunctionType(_pull_code(tuple(rules), op.holomorphic).replace(), {"op": op, "general": type(op).pull})
+    pull = FunctionType(
+        _pull_code(tuple(rules), op.holomorphic).replace(),
+        {"op": op, "general": type(op).pull, "__builtins__": __builtins__},
+    )
     pull.__globals__.update({f"rule{i}": rule[0] for i, rule in enumerate(op.rules) if rule})
     return pull
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.autograd.graph import Variable
+from backends import backend_of, holds_numbers
+from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
@@ -170,6 +171,7 @@ def setitem(x: Any, key: Any, value: Any, /) -> Any:
 def assign(x: Any, key: Any, value: Any, /) -> None:
     """``x[key] = value`` in place, with the gradients of both."""
     key = raw_key(key, x)
+    value = _as_value(value, x)
     value_needs = isinstance(value, Variable) and value.requires_grad
     if mode.grad and (x.requires_grad or value_needs):
         if not _is_there(x, key, value):
@@ -182,6 +184,24 @@ def assign(x: Any, key: Any, value: Any, /) -> None:
         )
     x.backend.xp.assign(x.data, key, value.data if isinstance(value, Variable) else value)
     note_write(x.backend, x.data, by_optimizer=x.node is None)
+
+
+def _as_value(value: Any, x: Any) -> Any:
+    """What is to be written into ``x``: a tensor or a number; lists and arrays are brought to where ``x`` is."""
+    if not isinstance(value, Variable | int | float | complex):
+        backend = backend_of(value)
+        if backend is None or backend.device == "cpu":
+            host, backend = np.asarray(value), x.backend
+            if not holds_numbers(host.dtype):
+                raise TypeError(
+                    f"expected a number, a tensor, an array of numbers or a list of them to write, got {value!r}"
+                )
+            value = backend.asarray(host)
+        value = make_tensor(backend, value)
+    complex_value = value.dtype.kind == "c" if isinstance(value, Variable) else isinstance(value, complex)
+    if complex_value and x.dtype.kind != "c":
+        raise TypeError(f"cannot write complex values into {x.dtype}; take their real() first")
+    return value
 
 
 def _is_there(x: Any, key: Any, value: Any) -> bool:

@@ -65,6 +65,50 @@ def test_other_things_are_refused(operand):
     assert (fw.ones(2) != None) is True  # noqa: E711
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(
+    "value",
+    [[0.1, 2], (0.1, 2), np.asarray([0.1, 2]), np.float64(0.1), 0.1, 3, True, range(2), np.asarray([1, 0], dtype=bool)],
+    ids=repr,
+)
+def test_what_may_be_written_into_an_array(value, recorded, device):
+    x = fw.zeros(3, dtype="float64", device=device)
+    x = x.requires_grad_() * 1 if recorded else x
+    x[:2] = value
+    expected = np.zeros(3)
+    expected[:2] = value
+    np.testing.assert_array_equal(x.detach().numpy(), expected)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(
+    "value", [None, "2", b"1", {}, [None], ["2"], np.asarray([None, 1.0]), 1j, [1j, 0], np.ones(2, "c16")], ids=repr
+)
+def test_what_may_not_be_written_into_an_array_of_floats(value, recorded, device):
+    x = fw.ones(3, device=device)
+    x = x.requires_grad_() * 1 if recorded else x
+    with pytest.raises(TypeError, match=r"expected a number|cannot write complex values into float32"):
+        x[:2] = value
+    assert x.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_numbers_written_into_integers_are_cut_as_in_numpy(device):
+    x = fw.zeros(3, dtype="uint8", device=device)
+    x[:2] = 1.5
+    x[2] = fw.asarray(2.5, device=device)
+    assert x.tolist() == [1, 1, 2]
+
+
+@pytest.mark.cpu("CuPy decides for itself what is beyond a dtype")
+def test_numbers_beyond_a_dtype_are_refused():
+    """NumPy imports something in the middle of this, which looks for what is built in where the operation was called."""
+    with pytest.raises(OverflowError, match="300"):
+        fw.asarray([1], dtype="uint8") + 300
+    for value in (300, -1):
+        with pytest.raises(OverflowError):
+            fw.zeros(3, dtype="uint8")[0] = value
+
+
 @pytest.mark.cpu("the message names two devices")
 def test_two_devices_are_refused():
     with pytest.raises(RuntimeError, match=r"'cpu' and 'strict'; move one of them with \.to\("):
