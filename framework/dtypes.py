@@ -71,10 +71,10 @@ def set_default_dtype(dtype: Any) -> None:
     TypeError
         For any other dtype.
     """
-    dtype = np.dtype(dtype)
-    if dtype.kind != "f":
-        raise TypeError(f"the default dtype must be a real floating one such as float32, got {dtype}")
-    _default.floating = dtype
+    kind = None if dtype is None else np.dtype(dtype)  # NumPy takes None for float64
+    if kind is None or kind.kind != "f":
+        raise TypeError(f"the default dtype must be a real floating one such as float32, got {kind}")
+    _default.floating = kind
 
 
 def default_for(dtype: DType, *, from_python: builtins.bool) -> DType:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from framework.autograd.composed import composed
 from framework.autograd.graph import make_tensor
 from framework.autograd.primitive import primitive
 from framework.devices import backend_for
@@ -497,6 +498,7 @@ def _frequencies(values: Array, dtype: Any, device: str | None) -> Any:
     return make_tensor(backend, backend.from_numpy(values, backend.native_dtype(dtype or get_default_dtype())))
 
 
+@composed
 def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Any:
     """The spectrum with frequency zero in the middle of the given axes, or of all.
 
@@ -510,6 +512,7 @@ def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Any:
     return roll(x, tuple(x.shape[axis] // 2 for axis in axes), axis=axes)
 
 
+@composed
 def ifftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Any:
     """Inverse of :func:`fftshift`.
 

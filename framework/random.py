@@ -11,6 +11,7 @@ Every function takes ``generator`` (the default one if None), ``device`` and, wh
 from __future__ import annotations
 
 import math
+import operator
 import os
 import threading
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from backends import get_backend
+from framework.autograd.composed import composed
 from framework.autograd.graph import make_tensor
 from framework.devices import backend_for
 from framework.dtypes import DType, get_default_dtype, named
@@ -186,7 +188,10 @@ def _floating(dtype: Any, device: str | None) -> DType:
 
 
 def _checked(shape: Shape) -> tuple[int, ...]:
-    lengths = tuple([n.__index__() for n in (shape if isinstance(shape, tuple | list) else (shape,))])
+    try:
+        lengths = tuple(map(operator.index, shape if isinstance(shape, tuple | list) else (shape,)))
+    except TypeError:
+        raise TypeError(f"expected a shape of whole numbers, got {shape!r:.60}") from None
     if any(n < 0 for n in lengths):
         raise ValueError(f"expected a shape without negative lengths, got {lengths}")
     return lengths
@@ -411,6 +416,7 @@ randint = integers
 randperm = permutation
 
 
+@composed
 def rand_like(
     x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
 ) -> Tensor:
@@ -418,6 +424,7 @@ def rand_like(
     return rand(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device, generator=generator)
 
 
+@composed
 def randn_like(
     x: Tensor, /, *, dtype: Any = None, device: str | None = None, generator: Generator | None = None
 ) -> Tensor:
@@ -425,6 +432,7 @@ def randn_like(
     return randn(x.shape, dtype=dtype or x.dtype, device=x.device if device is None else device, generator=generator)
 
 
+@composed
 def randint_like(
     x: Tensor,
     /,

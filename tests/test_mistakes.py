@@ -1,5 +1,8 @@
 """What a new user gets wrong, and what the framework says."""
 
+import contextlib
+import inspect
+
 import numpy as np
 import pytest
 
@@ -140,3 +143,47 @@ def test_a_missing_gpu_names_the_cause_and_the_command():
             attempt()
         assert "\n" not in str(caught.value)
     assert fw.cuda.device_count() == 0
+
+
+FUNCTIONS = {
+    f"{prefix}{name}": function
+    for prefix, module in {"": fw, "linalg.": fw.linalg, "fft.": fw.fft, "special.": fw.special}.items()
+    for name, function in vars(module).items()
+    if inspect.isroutine(function)
+    and function.__module__.startswith("framework")
+    and not name.startswith("_")
+    # What is not given an array, and may say so otherwise.
+    and name not in {"from_dlpack", "primitive", "composed", "manual_seed", "make_tensor", "get_backend"}
+}
+
+
+@pytest.mark.cpu("CuPy's errors are of more kinds; what is looked at happens before an array library is asked")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_no_array_is_refused_as_a_value(name):
+    """Not by whichever attribute a function happens to ask for first."""
+    function = FUNCTIONS[name]
+    needed = [
+        p for p in inspect.signature(function).parameters.values() if p.default is p.empty and p.kind < p.VAR_POSITIONAL
+    ]
+    x = fw.ones((2, 3))
+    for place in range(len(needed)):
+        for wrong in ([1.0, 2.0], None, "?!", object()):
+            given = [x] * len(needed)
+            given[place] = wrong
+            with contextlib.suppress(TypeError, ValueError, IndexError):
+                function(*given)
+
+
+def test_none_is_no_dtype():
+    """To NumPy it is float64."""
+    with pytest.raises(TypeError, match="such as float32, got None"):
+        fw.set_default_dtype(None)
+    with pytest.raises(TypeError, match="such as 'float32', got None"):
+        fw.astype(fw.ones(2), None)
+
+
+def test_functions_made_of_operations_name_themselves():
+    with pytest.raises(TypeError, match="cumulative_sum: expected a Tensor or an array, got list; make a Tensor of it"):
+        fw.cumulative_sum([1.0, 2.0])
+    with pytest.raises(TypeError, match="topk: expected a Tensor or an array, got NoneType"):
+        fw.topk(None, 1)

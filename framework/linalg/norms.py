@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any, Literal
 
+from framework.autograd.composed import composed
 from framework.autograd.graph import Variable
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
@@ -71,6 +72,7 @@ def _vector_norm_rule(xp: Any, g: Array, y: Array, x: Array, axis: Axis, keepdim
 vector_norm.defvjp(_vector_norm_rule)
 
 
+@composed
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | Literal["fro", "nuc"] | None = "fro") -> Any:
     """Norm of each matrix.
 

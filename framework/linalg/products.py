@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.primitive import primitive
 from framework.creation import eye
 from framework.linalg.solvers import inv
@@ -22,6 +23,7 @@ def _cross(xp: Any, x1: Array, x2: Array, /) -> Array:
 _cross.defvjp(lambda xp, g, x2: xp.linalg.cross(x2, g), lambda xp, g, x1: xp.linalg.cross(g, x1))
 
 
+@composed
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """Cross product of vectors of three components.
 
@@ -52,6 +54,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return manipulation.moveaxis(_cross(x1, x2), -1, axis)
 
 
+@composed
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """Diagonals of matrices.
 
@@ -83,6 +86,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return diagonals.diagonal(x, offset, -2, -1)
 
 
+@composed
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """Sums of the diagonals of matrices.
 
@@ -110,6 +114,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return diagonals.trace(x, offset, -2, -1, dtype)
 
 
+@composed
 def outer(x1: Any, x2: Any, /) -> Any:
     """All products of an entry of one vector and an entry of another.
 

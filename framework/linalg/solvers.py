@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from framework.autograd.composed import composed
 from framework.autograd.graph import Variable
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
@@ -155,6 +156,7 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Any:
     return _pinv(x, rtol=rtol.data if isinstance(rtol, Variable) else rtol)
 
 
+@composed
 def lstsq(a: Any, b: Any, /, *, rtol: Any = None) -> LstsqResult:
     """Least-squares solution ``x`` of ``a @ x = b``, the shortest one where there are several.
 

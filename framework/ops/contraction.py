@@ -60,6 +60,8 @@ def einsum(equation: str, /, *operands: Any) -> Any:
     >>> fw.einsum("ij,j->i", fw.asarray([[1, 2], [3, 4]]), fw.asarray([1, 10]))
     Tensor([21, 43])
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: expected an equation such as 'ij,jk->ik' first, got {type(equation).__name__}")
     plain_equation = _as_plain(equation, len(operands))
     if plain_equation:
         return _contract(operands, equation=plain_equation)

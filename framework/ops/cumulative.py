@@ -6,6 +6,7 @@ from collections.abc import Callable
 from operator import ne, sub
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.manipulation import concat
@@ -41,6 +42,7 @@ _cumulative_sum.defvjp(
 )
 
 
+@composed
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
     """Sum of each entry and those before it along an axis.
 
@@ -97,6 +99,7 @@ def _cumulative_prod_rule(xp: Any, g: Array, x: Array, axis: int, include_initia
 _cumulative_prod.defvjp(_cumulative_prod_rule)
 
 
+@composed
 def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
     """Product of each entry and those before it along an axis; zeros among the entries have right gradients too.
 
@@ -151,6 +154,7 @@ def _diff_rule(xp: Any, g: Array, shape: tuple[int, ...], axis: int, n: int) -> 
 _diff.defvjp(_diff_rule)
 
 
+@composed
 def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, ``n`` times over.
 

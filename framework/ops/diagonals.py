@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.manipulation import moveaxis
@@ -77,6 +78,7 @@ def _last(name: str, x: Any, axis1: int, axis2: int) -> Any:
     return x if last else moveaxis(x, (axis1, axis2), (-2, -1))
 
 
+@composed
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The entries of a diagonal, as the last axis; may share memory with ``x``.
 
@@ -103,6 +105,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return _diagonal(_last("diagonal", x, axis1, axis2), offset=offset)
 
 
+@composed
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """Sum of the entries of a diagonal; the arguments are those of :func:`diagonal`, and the dtype of the sum.
 

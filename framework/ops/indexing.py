@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backends import backend_of, holds_numbers
+from framework.autograd.composed import composed
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
@@ -228,6 +229,7 @@ def _take_rule(xp: Any, g: Array, indices: Array, shape: tuple[int, ...], axis: 
 _take.defvjp(_take_rule, None)
 
 
+@composed
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The entries of ``x`` at ``indices`` along an axis; repeated indices add their gradients.
 
@@ -331,6 +333,7 @@ _scatter_add.defvjp(
 )
 
 
+@composed
 def scatter_add(x: Any, indices: Any, values: Any, /, *, axis: int = -1) -> Any:
     """A copy of ``x`` with ``values`` added at the positions that ``indices`` gives along an axis.
 
@@ -357,6 +360,7 @@ def scatter_add(x: Any, indices: Any, values: Any, /, *, axis: int = -1) -> Any:
     return _scatter_add(x, indices, broadcast_to(values, indices.shape), axis=axis)
 
 
+@composed
 def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
     """Write ``values`` at the positions that ``indices`` gives along an axis, in place and with gradients.
 

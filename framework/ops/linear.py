@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import multiply
@@ -178,6 +179,7 @@ _inner.defvjp(
 )
 
 
+@composed
 def inner(a: Any, b: Any, /) -> Any:
     """Sum of products over the last axes; of an array of no dimensions, the plain product.
 
@@ -190,6 +192,7 @@ def inner(a: Any, b: Any, /) -> Any:
     return _inner(a, b) if a.ndim and b.ndim else multiply(a, b)
 
 
+@composed
 def kron(a: Any, b: Any, /) -> Any:
     """Kronecker product: every entry of ``a`` times the whole of ``b``, laid out as blocks.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
 
@@ -254,6 +255,7 @@ def _sequence(name: str, arrays: Any) -> Sequence[Any]:
     return known
 
 
+@composed
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """The slices of ``x`` along an axis."""
     if not -x.ndim <= axis < x.ndim:
@@ -304,5 +306,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
 
     Without ``copy``, ``x`` itself where nothing changes.
     """
+    if dtype is None:
+        raise TypeError("astype: expected a dtype such as 'float32', got None")
     x = x if device is None else x.to(device)
     return x if not copy and isinstance(x, Variable) and x.dtype == dtype else _astype(x, dtype=dtype)

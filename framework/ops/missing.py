@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.composed import composed
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import divide, equal, imag, isnan, logical_not, real, where
 from framework.ops.manipulation import astype
@@ -24,6 +25,7 @@ def _nan_to_num(xp: Any, x: Array, /, *, nan: float, posinf: float, neginf: floa
 _nan_to_num.defvjp(lambda xp, g, x: xp.where(xp.isfinite(x), g, 0.0))
 
 
+@composed
 def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """``x`` with finite numbers in place of NaN and of infinities, to which no gradient flows.
 
@@ -52,6 +54,7 @@ def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf:
     return _nan_to_num(x, nan=nan, posinf=posinf, neginf=float(limits.min) if neginf is None else neginf)
 
 
+@composed
 def nansum(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Sum of the entries that are numbers, over the given axes, or over all.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.composed import composed
 from framework.autograd.primitive import primitive
 from framework.ops.indexing import take
 
@@ -30,6 +31,7 @@ def _inner(shape: tuple[int, ...], widths: list[list[int]]) -> tuple[slice, ...]
 _pad_constant.defvjp(lambda xp, g, shape, widths: g[_inner(shape, widths)])
 
 
+@composed
 def pad(x: Any, pad_width: Width, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     """Add entries at both ends of each axis.
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from framework.autograd.composed import composed
 from framework.autograd.graph import Variable
 from framework.autograd.primitive import primitive
 from framework.ops.manipulation import broadcast_to, reshape
@@ -71,6 +72,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     return np.broadcast_shapes(*shapes)
 
 
+@composed
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """The tensors repeated, without copying, to the one shape to which all broadcast; those that have it are returned.
 

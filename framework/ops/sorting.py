@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.composed import composed
 from framework.autograd.primitive import primitive
 from framework.ops.indexing import getitem, take_along_axis
 
@@ -45,6 +46,7 @@ def _unsort(xp: Any, g: Array, x: Array, axis: int, descending: bool) -> Array:
 sort.defvjp(_unsort)
 
 
+@composed
 def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> tuple[Any, Any]:
     """The ``k`` largest (or smallest) entries along an axis, in order, and their positions.
 

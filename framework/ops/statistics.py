@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.composed import composed
 from framework.autograd.primitive import primitive
 from framework.ops.elementwise import conj, divide, greater, less, multiply, subtract, where
 from framework.ops.indexing import along_axis_key, scatter
@@ -56,6 +57,7 @@ def _bincount(xp: Any, x: Array, /, *, minlength: int) -> Array:
     return xp.bincount(x, minlength=minlength)
 
 
+@composed
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, 2, ... occurs, or the sum of the weights where it does.
 
@@ -91,6 +93,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return scatter(weights, x, (_bincount(x, minlength=minlength).shape[0],))
 
 
+@composed
 def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, method: str = "linear") -> Any:
     """The values below which fractions ``q`` of the entries lie.
 
@@ -205,6 +208,7 @@ def _as_floating(x: Any) -> Any:
     return x if x.dtype.kind in "fcV" else astype(x, np.dtype("float64"))
 
 
+@composed
 def median(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The middle value over the given axes, or over all; of two middle ones their mean.
 
@@ -226,6 +230,7 @@ def median(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 
+@composed
 def cov(
     m: Any,
     y: Any = None,
