@@ -13,10 +13,10 @@ from backends import get_backend
 from framework.autograd.graph import make_tensor
 from framework.data.collate import default_collate, default_convert, map_tensors
 from framework.data.dataset import Dataset, IterableDataset
-from framework.data.samplers import BatchSampler, RandomSampler, SequentialSampler, checked_generator, natural
+from framework.data.samplers import BatchSampler, RandomSampler, SequentialSampler, natural
 from framework.data.workers import EndOfStream, Fetch, Plan, Task, parallel_batches
 from framework.devices import get_default_device
-from framework.random import Generator, default_generator
+from framework.random import Generator, checked_generator, default_generator
 from framework.tensor import Tensor
 
 STATE_KEYS = ("epoch", "batch", "start", "generator", "samples", "batches")

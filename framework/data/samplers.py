@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.random import Generator, default_generator, integers, permutation, uniform
+from framework.random import Generator, checked_generator, integers, permutation, uniform
 
 
 class Sampler:
@@ -275,13 +275,6 @@ def natural(name: str, value: Any, least: int = 0) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value)
-
-
-def checked_generator(generator: Generator | None) -> Generator:
-    """The generator given, or the default one."""
-    if generator is not None and not isinstance(generator, Generator):
-        raise TypeError(f"generator must be a framework.random.Generator, got {type(generator).__name__}")
-    return default_generator if generator is None else generator
 
 
 def _count(samples: int, batch_size: int, drop_last: bool) -> int:
