@@ -143,11 +143,13 @@ class WeightedRandomSampler(Sampler):
         n = self.num_samples if self.replacement else len(self.weights)
         draws = uniform(0.0, 1.0, (n,), dtype="float64", device="cpu", generator=self.generator).numpy()
         if self.replacement:
-            sums = np.cumsum(self.weights)
+            # Of the largest weights the sums would be infinite, and those of the smallest would have no digits.
+            sums = np.cumsum(self.weights / self.weights.max())
             return iter(np.searchsorted(sums, draws * sums[-1], side="right").tolist())
-        never = np.full(n, -np.inf)
-        keys = np.divide(np.log1p(-draws), self.weights, out=never, where=self.weights > 0)
-        return iter(np.argsort(-keys, kind="stable")[: self.num_samples].tolist())
+        # The keys' logarithms: an exponentially distributed time each, which is the shorter the larger the weight.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            keys = np.log(-np.log1p(-draws)) - np.log(self.weights)
+        return iter(np.argsort(keys, kind="stable")[: self.num_samples].tolist())
 
     def __len__(self) -> int:
         return self.num_samples

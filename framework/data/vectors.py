@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import math
 import re
 import zipfile
 import zlib
@@ -235,7 +234,8 @@ def _text_records(
     for number, line in enumerate(lines, start=line_number):
         # Some of GloVe's words have spaces in them: the numbers are the last parts.
         word, *parts = line.decode("utf-8", errors="replace").rstrip().rsplit(" ", dim)
-        if len(parts) != dim or not dim or not word.strip():
+        # Unicode's other kinds of space are words.
+        if len(parts) != dim or not dim or not word.strip(" \t"):
             raise ValueError(f"{path}, line {number}: expected a word and {dim or 'some'} numbers, got {line[:40]!r}")
         yield word, nothing if wanted is not None and word not in wanted else _numbers(path, number, parts)
 
@@ -245,9 +245,11 @@ def _numbers(path: Path, line_number: int, parts: list[str]) -> np.ndarray[Any, 
         values = [float(part) for part in parts]
     except ValueError as error:
         raise ValueError(f"{path}, line {line_number}: {error}") from None
-    if not all(map(math.isfinite, values)):
-        raise ValueError(f"{path}, line {line_number}: a number is infinite or not a number")
-    return np.asarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        row = np.asarray(values, dtype=np.float32)
+    if not np.isfinite(row).all():
+        raise ValueError(f"{path}, line {line_number}: a number is infinite or not a number in float32")
+    return row
 
 
 def _binary_records(
