@@ -7,7 +7,7 @@ from typing import Any
 
 from framework import dtypes
 from framework.creation import asarray
-from framework.metrics.metric import Metric, detached, ratio, wide
+from framework.metrics.metric import Metric, detached, ratio, real
 from framework.ops.elementwise import sqrt, where
 from framework.ops.reduction import mean
 from framework.ops.reduction import sum as sum_
@@ -29,6 +29,8 @@ class MeanSquaredError(Metric):
     >>> mse.compute()
     Tensor(2., dtype=float64)
     """
+
+    _names = ("total", "count")
 
     def __init__(self, squared: bool = True) -> None:
         super().__init__()
@@ -68,6 +70,8 @@ class R2Score(Metric):
     >>> r2.compute()
     Tensor(0.875, dtype=float64)
     """
+
+    _names = ("count", "center", "total", "residual")
 
     def __init__(self, multioutput: str = "uniform_average") -> None:
         super().__init__()
@@ -124,7 +128,4 @@ def _pair(name: str, predictions: Any, target: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"{name}: predictions and target must have one shape, got {predictions.shape} and {target.shape}"
         )
-    for what, values in (("predictions", predictions), ("target", target)):
-        if values.dtype.kind not in "biufV":
-            raise TypeError(f"{name}: expected {what} of real numbers, got {values.dtype}")
-    return wide(predictions), wide(target)
+    return real(name, "predictions", predictions), real(name, "target", target)
