@@ -36,7 +36,8 @@ class Dataset:
     def __init_subclass__(cls, **options: Any) -> None:
         # Who changes the samples of a class that reads batches at once, to augment them say, changes its batches.
         super().__init_subclass__(**options)
-        if "__getitem__" in vars(cls) and "batch" not in vars(cls):
+        definer = next(base for base in cls.__mro__ if not {"__getitem__", "batch"}.isdisjoint(vars(base)))
+        if "batch" not in vars(definer):
             cls.batch = Dataset.batch  # type: ignore[method-assign]
 
     def __getitem__(self, index: int) -> Any:

@@ -58,7 +58,12 @@ class Metric:
         self._sums = dict(state)
 
     def _add(self, **sums: Tensor) -> None:
-        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in sums.items()}
+        before = self._sums_on(next(iter(sums.values())).device)
+        self._sums = {name: before[name] + value if before else value for name, value in sums.items()}
+
+    def _sums_on(self, device: str) -> dict[str, Tensor]:
+        """The sums where the next batch is; those out of a file may be elsewhere."""
+        return {name: value.to(device) for name, value in self._sums.items()}
 
 
 class Mean(Metric):

@@ -102,12 +102,12 @@ class R2Score(Metric):
         center = target[0] + mean(target - target[0], axis=0)
         residual, total = sum_(error * error, axis=0), sum_((target - center) ** 2, axis=0)
         count = asarray(float(n), dtype=dtypes.float64, device=target.device)
-        if self._sums:
-            before, delta = self._sums["count"], center - self._sums["center"]
+        if sums := self._sums_on(target.device):
+            before, delta = sums["count"], center - sums["center"]
             count = count + before
-            total = total + self._sums["total"] + delta * delta * (before * n / count)
-            residual = residual + self._sums["residual"]
-            center = self._sums["center"] + delta * (n / count)
+            total = total + sums["total"] + delta * delta * (before * n / count)
+            residual = residual + sums["residual"]
+            center = sums["center"] + delta * (n / count)
         self._sums = {"count": count, "center": center, "total": total, "residual": residual}
 
     def compute(self) -> Tensor:

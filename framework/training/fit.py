@@ -9,7 +9,7 @@ from typing import Any, Literal
 from framework.amp import GradScaler, autocast
 from framework.nn import Module
 from framework.optim import Optimizer
-from framework.optim.lr_scheduler import LRScheduler
+from framework.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from framework.serialization import file_to_write
 from framework.training.callbacks import Callback
 from framework.training.history import History
@@ -114,9 +114,10 @@ def fit(
     >>> history["loss"][-1] < history["loss"][0] / 10
     True
     """
-    _check(model, optimizer, schedule_every, checkpoint_every, checkpoint)
+    _check(model, optimizer, checkpoint_every, checkpoint)
     _check_numbers(clip_norm, epochs=epochs, accumulate=accumulate, checkpoint_every=checkpoint_every or 1)
     _check_metrics(metrics)
+    _check_schedule(schedule, schedule_every, optimizer)
     run = Run(
         model,
         loss,
@@ -141,13 +142,11 @@ def fit(
     return run.go(epochs)
 
 
-def _check(model: Any, optimizer: Any, every: Any, checkpoint_every: Any, checkpoint: Any) -> None:
+def _check(model: Any, optimizer: Any, checkpoint_every: Any, checkpoint: Any) -> None:
     if not isinstance(model, Module):
         raise TypeError(f"fit: model must be an nn.Module, got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer must be an Optimizer, got {type(optimizer).__name__}")
-    if every not in ("epoch", "step"):
-        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', got {every!r}")
     if checkpoint_every and checkpoint is None:
         raise ValueError("fit: checkpoint_every needs a path in checkpoint")
     if checkpoint is not None:
@@ -161,6 +160,17 @@ def _check_numbers(clip_norm: Any, **counts: Any) -> None:
             raise ValueError(f"fit: {name} must be an integer of at least {least}, got {value!r}")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"fit: clip_norm must be above 0, got {clip_norm!r}")
+
+
+def _check_schedule(schedule: Any, every: Any, optimizer: Any) -> None:
+    if every not in ("epoch", "step"):
+        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', got {every!r}")
+    if schedule is not None and not isinstance(schedule, LRScheduler):
+        raise TypeError(f"fit: schedule must be an LRScheduler, got {type(schedule).__name__}")
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise ValueError("fit: the schedule is that of another optimizer; make it of the one that is given here")
+    if isinstance(schedule, ReduceLROnPlateau) and every == "step":
+        raise ValueError("fit: a schedule on a plateau looks at an epoch's loss; expected schedule_every='epoch'")
 
 
 def _check_metrics(metrics: Any) -> None:

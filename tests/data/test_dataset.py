@@ -54,6 +54,18 @@ def test_who_changes_samples_changes_batches():
         def __getitem__(self, index):
             return -super().__getitem__(index)[0]
 
+    class Through(TensorDataset):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[0] + 1
+
+        def batch(self, indices):
+            return super().batch(indices)[0] + 1
+
+    class Mixed(Doubled, Through):
+        pass
+
+    assert Through(np.arange(4)).batch([1, 3]).tolist() == [2, 4]
+    assert Through.batch is not Dataset.batch is Mixed.batch
     data = Doubled(np.arange(4))
     assert data.batch([1, 3])[0].tolist() == [2, 6]
     assert Subset(data, [1, 3]).batch([1])[0].tolist() == [6]

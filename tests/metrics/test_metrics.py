@@ -342,6 +342,17 @@ def test_sums_go_through_a_checkpoint(tmp_path):
         check(second.compute().numpy(), whole.compute().numpy())
 
 
+def test_sums_out_of_a_file_go_on_where_the_batches_are():
+    for make in (m.Accuracy, m.R2Score):
+        first, second = make(), make()
+        first.update([1, 0], [0, 0])
+        second.load_state_dict(first.state_dict())
+        for metric, device in ((first, "cpu"), (second, "strict")):
+            metric.update(fw.asarray([1, 2], device=device), fw.asarray([1, 1], device=device))
+        assert second.compute().device == "strict"
+        check(second.compute().numpy(), first.compute().numpy())
+
+
 # ------------------------------------------------------------------------------------------------ broken input
 def update(metric, *batch):
     return lambda: metric.update(*batch)

@@ -300,6 +300,11 @@ def test_killed_at_random_moments_the_losses_are_the_same():
 
 
 # ---------------------------------------------------------------- mistakes
+def on_a_plateau():
+    made = make()
+    return {"made": made, "schedule": optim.lr_scheduler.ReduceLROnPlateau(made[1])}
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
@@ -323,6 +328,9 @@ def test_killed_at_random_moments_the_losses_are_the_same():
         (lambda: {"accumulate": 0}, ValueError, "accumulate must be an integer of at least 1"),
         (lambda: {"checkpoint_every": 3}, ValueError, "needs a path in checkpoint"),
         (lambda: {"schedule_every": "batch"}, ValueError, "schedule_every must be 'epoch' or 'step'"),
+        (lambda: {"schedule": 3}, TypeError, "schedule must be an LRScheduler, got int"),
+        (lambda: {"schedule": optim.lr_scheduler.StepLR(make()[1], 1)}, ValueError, "that of another optimizer"),
+        (lambda: on_a_plateau() | {"schedule_every": "step"}, ValueError, "expected schedule_every='epoch'"),
         (lambda: {"loader": [fw.ones((2, 4))]}, TypeError, r"expected batches \(input, ..., target\), got Tensor"),
         (lambda: {"loader": [()]}, TypeError, "expected batches"),
         (lambda: {"loader": DataLoader(problem(), 99, drop_last=True)}, ValueError, "gave no batches"),
