@@ -174,10 +174,17 @@ def _opened(path: Path, member: str | None, stack: ExitStack) -> io.BufferedRead
     if magic[:2] == GZIP_MAGIC:
         return io.BufferedReader(stack.enter_context(gzip.GzipFile(fileobj=raw)))
     if magic == ZIP_MAGIC:
-        archive = stack.enter_context(zipfile.ZipFile(raw))
-        entry: Any = stack.enter_context(archive.open(_member(path, archive, member)))
-        return io.BufferedReader(entry)
+        return io.BufferedReader(stack.enter_context(_opened_member(path, raw, member, stack)))
     return raw
+
+
+def _opened_member(path: Path, raw: io.BufferedReader, member: str | None, stack: ExitStack) -> Any:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(raw))
+        return archive.open(_member(path, archive, member))
+    except (OSError, NotImplementedError, RuntimeError) as error:
+        # What zipfile raises of places outside of the file, of unknown methods, and of encrypted members.
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str | None) -> str:

@@ -204,6 +204,12 @@ def zip_of(*names):
     return buffer.getvalue()
 
 
+def patched(content, marker, offset, new):
+    """Return the content with other bytes so far behind the beginning of a marker."""
+    start = content.index(marker) + offset
+    return content[:start] + new + content[start + len(new) :]
+
+
 FORMATS = {
     "glove": glove(),
     "glove without last newline": glove()[:-1],
@@ -322,6 +328,9 @@ BAD_VECTORS = {
     "gzip damaged": (gzip.compress(glove())[:12] + b"\xff\xff\xff" + gzip.compress(glove())[15:], "damaged or cut off"),
     "gzip of nothing": (gzip.compress(b""), "the file is empty"),
     "zip cut off": (zip_of("a.txt")[:-30], "damaged or cut off"),
+    "zip with a place outside": (patched(zip_of("a.txt"), b"PK\5\6", 16, b"\xff\xff\xff\0"), "damaged or cut off"),
+    "zip of an unknown method": (patched(zip_of("a.txt"), b"PK\1\2", 10, b"\x63\0"), "method is not supported"),
+    "an encrypted zip": (patched(zip_of("a.txt"), b"PK\1\2", 8, b"\1"), "encrypted"),
     "zip of nothing": (b"PK\x03\x04", "damaged or cut off"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), "line 1"),
     "JSON": (b'{"the": [1, 2]}\n', "line 1: could not convert"),
