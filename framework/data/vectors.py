@@ -100,7 +100,14 @@ class WordVectors:
         -------
         Tensor
             (len(vocabulary), D) float32.
+
+        Raises
+        ------
+        ValueError
+            If no words were loaded, whose vectors would tell D.
         """
+        if not self.words:
+            raise ValueError("WordVectors: no words were loaded, so the length of a vector is not known")
         spread = float(self.matrix.std()) if self.matrix.size else 1.0
         rows = normal(
             0.0, spread, (len(vocabulary), self.dim), dtype="float32", device="cpu", generator=generator

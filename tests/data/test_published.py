@@ -297,6 +297,12 @@ def test_a_table_for_a_vocabulary(tmp_path):
     assert vectors.table(Vocabulary(["x"], None, None), Generator(0), device="strict").device == "strict"
 
 
+def test_no_vectors_make_no_table(tmp_path):
+    (tmp_path / "vectors").write_bytes(glove())
+    with pytest.raises(ValueError, match="no words were loaded"):
+        load_vectors(tmp_path / "vectors", words=["x"]).table(Vocabulary(["x"]))
+
+
 BAD_VECTORS = {
     "empty": (b"", "the file is empty"),
     "blank": (b"\n\n", "the file is empty"),
