@@ -58,6 +58,8 @@ def load_corpus(path: Path, test: Path | None, limit: int | None) -> Corpus:
     kept = lines if test or limit is not None else [line for i, line in enumerate(lines) if i % 10 != 9]
     vocabulary = sorted({word for line in [*lines, *others] for word in line} | {PAD})
     length = max(len(line) for line in [*lines, *others])
+    if length < 2:
+        raise ValueError(f"{path}: every line is a single word; expected some before the last one, which is predicted")
     return Corpus(vocabulary, _numbers(kept, vocabulary, length), _numbers(others, vocabulary, length))
 
 
@@ -127,7 +129,7 @@ class Run:
             scores = self.model(batch[:, :-1])
             real = batch[:, 1:] != self.corpus.vocabulary.index(PAD)
             right = (scores.argmax(axis=-1) == batch[:, 1:]) & real
-            every = right.sum().item() / real.sum().item()
+            every = fw.count_nonzero(right).item() / fw.count_nonzero(real).item()
             last = scores[:, -1].argmax(axis=-1)
         self.model.train()
         return every, (last == batch[:, -1]).to(fw.float32).mean().item(), last.numpy()
@@ -267,13 +269,15 @@ def main(arguments: list[str] | None = None) -> None:
     options.checkpoint = options.checkpoint or options.out / "checkpoint.safetensors"
     corpus = load_corpus(find_data(options), options.test, 100 if options.founding else None)
     run = Run(options, corpus)
+    rows = corpus.train if options.founding else corpus.held_out
+    if not len(rows):
+        raise ValueError("no sentence is left to test on: every tenth line is; give ten or more, or --test FILE")
     if options.checkpoint.is_file() and not options.founding:
         run.resume(options.checkpoint)
         print(f"going on from {options.checkpoint}, step {run.step}")
     before, seconds = run.step, train(run)
     run.save(options.checkpoint)
     plot_losses(run.losses, options.out / "loss.png")
-    rows = corpus.train if options.founding else corpus.held_out
     every, last, predicted = run.evaluate(rows)
     show_table(rows, predicted, corpus.vocabulary)
     where = "training sentences" if options.founding else "held-out sentences"

@@ -88,6 +88,11 @@ def words_of(sentence: str) -> list[str]:
 
 def learn_words(train: Sequence[Example], test: Sequence[Example]) -> Reading:
     """The vocabulary of the training stories; the answers of both files must be known."""
+    for name, examples in (("training", train), ("test", test)):
+        if not examples:
+            raise ValueError(
+                f"the {name} file has no questions; expected lines of 'NUMBER question<TAB>answer<TAB>...'"
+            )
     sentences = [words_of(text) for example in train for text in (*example.story, example.question)]
     answers = sorted({example.answer for example in train})
     if unknown := {example.answer for example in test} - set(answers):

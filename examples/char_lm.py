@@ -44,7 +44,10 @@ def read_text(path: Path | None) -> str:
     """The text of a file."""
     if path is None:
         raise ValueError("--data FILE is needed: a text to learn, of some thousand characters at least")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in UTF-8; {error}") from None
     if len(text) < 1000:
         raise ValueError(f"{path}: expected at least 1000 characters of text, got {len(text)}")
     return text

@@ -8,11 +8,12 @@ Each of six words belongs to one of three classes. The vectors of words of one c
 from __future__ import annotations
 
 import argparse
-import sys
 
 import framework as fw
 from framework import nn
 from framework.optim import SGD
+
+from common import positive, run
 
 WORDS = {"cat": "animal", "dog": "animal", "red": "colour", "blue": "colour", "one": "number", "two": "number"}
 
@@ -20,8 +21,8 @@ WORDS = {"cat": "animal", "dog": "animal", "red": "colour", "blue": "colour", "o
 def main(arguments: list[str] | None = None) -> float:
     """Train, print the similarities, and return the last loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=200, help="training steps (default: 200)")
-    parser.add_argument("--dim", type=int, default=4, help="length of a word vector (default: 4)")
+    parser.add_argument("--steps", type=positive, default=200, help="training steps (default: 200)")
+    parser.add_argument("--dim", type=positive, default=4, help="length of a word vector (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="for the initial vectors (default: 0)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     options = parser.parse_args(arguments)
@@ -33,7 +34,6 @@ def main(arguments: list[str] | None = None) -> float:
     embedding = nn.Embedding(len(WORDS), options.dim)
     model = nn.Sequential(embedding, nn.Tanh(), nn.Linear(options.dim, len(classes))).to(options.device)
     optimizer, loss_of = SGD(model.parameters(), lr=0.5, momentum=0.9), nn.CrossEntropyLoss()
-    loss = loss_of(model(ids), target)
     for step in range(options.steps):
         loss = loss_of(model(ids), target)
         optimizer.zero_grad()
@@ -53,7 +53,4 @@ def main(arguments: list[str] | None = None) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, RuntimeError) as error:
-        sys.exit(f"embedding.py: {error}")
+    run(main)

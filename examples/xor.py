@@ -6,17 +6,18 @@ python examples/xor.py
 from __future__ import annotations
 
 import argparse
-import sys
 
 import framework as fw
 from framework import nn
 from framework.optim import SGD
 
+from common import positive, run
+
 
 def main(arguments: list[str] | None = None) -> float:
     """Train the network, print what it says, and return the last loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=500, help="training steps (default: 500)")
+    parser.add_argument("--steps", type=positive, default=500, help="training steps (default: 500)")
     parser.add_argument("--lr", type=float, default=1.0, help="learning rate (default: 1.0)")
     parser.add_argument("--seed", type=int, default=2, help="for the initial weights (default: 2)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
@@ -27,7 +28,6 @@ def main(arguments: list[str] | None = None) -> float:
     target = fw.Tensor([[0.0], [1.0], [1.0], [0.0]], device=options.device)
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Sigmoid()).to(options.device)
     optimizer, loss_of = SGD(model.parameters(), lr=options.lr), nn.MSELoss(reduction="sum")
-    loss = loss_of(model(x), target)
     for step in range(options.steps):
         loss = loss_of(model(x), target)
         optimizer.zero_grad()
@@ -43,7 +43,4 @@ def main(arguments: list[str] | None = None) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, RuntimeError) as error:
-        sys.exit(f"xor.py: {error}")
+    run(main)

@@ -11,7 +11,6 @@ Every function takes ``generator`` (the default one if None), ``device`` and, wh
 from __future__ import annotations
 
 import math
-import operator
 import os
 import threading
 from typing import Any
@@ -23,6 +22,7 @@ from framework.autograd.composed import composed
 from framework.autograd.graph import make_tensor
 from framework.devices import backend_for
 from framework.dtypes import DType, get_default_dtype, named
+from framework.inspection import finfo
 from framework.ops.transfer import move
 from framework.tensor import Tensor
 
@@ -91,6 +91,8 @@ class Generator:
 
     def reserve(self, n: int) -> tuple[int, int]:
         """Give out the next ``n`` words, in whole blocks: the stream, and how many blocks of it precede them."""
+        if n < 0:
+            raise ValueError(f"Generator: expected to give out at least 0 words, got {n}")
         with _lock:
             start = self._offset
             self._offset += -(-n // _BLOCK)
@@ -104,18 +106,36 @@ class Generator:
         return f"Generator(seed={self._seed}, offset={self._offset})"
 
 
-def _natural(name: str, value: int, end: int) -> int:
+def _integer(name: str, value: Any) -> int:
     try:
-        number = value.__index__()
+        return int(value.__index__())
     except AttributeError:
         raise TypeError(f"{name} must be an integer, got {type(value).__name__} {value!r:.40}") from None
+
+
+def _natural(name: str, value: Any, end: int) -> int:
+    number = _integer(name, value)
     if not 0 <= number < end:
         raise ValueError(f"{name} must be in [0, 2**{end.bit_length() - 1}), got {number}")
     return number
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value.__float__())
+    except AttributeError:
+        raise TypeError(f"{name} must be a number, got {type(value).__name__} {value!r:.40}") from None
+
+
 default_generator = Generator(int.from_bytes(os.urandom(8), "little"))
 """Used wherever no generator is given. Its seed differs in each process until :func:`manual_seed` is called."""
+
+
+def checked_generator(generator: Generator | None) -> Generator:
+    """The generator given, or the default one."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"generator must be a framework.random.Generator, got {type(generator).__name__}")
+    return default_generator if generator is None else generator
 
 
 def manual_seed(seed: int) -> Generator:
@@ -150,7 +170,7 @@ class _Draw:
         self.kind = kind
         self.shape = _checked(shape)
         self.size = math.prod(self.shape)
-        self.generator = generator or default_generator
+        self.generator = checked_generator(generator)
 
     def place(self, numbers: int) -> tuple[int, int]:
         """Where in the stream so many floating numbers are; those below float64 take half a word each."""
@@ -188,10 +208,7 @@ def _floating(dtype: Any, device: str | None) -> DType:
 
 
 def _checked(shape: Shape) -> tuple[int, ...]:
-    try:
-        lengths = tuple(map(operator.index, shape if isinstance(shape, tuple | list) else (shape,)))
-    except TypeError:
-        raise TypeError(f"expected a shape of whole numbers, got {shape!r:.60}") from None
+    lengths = tuple([_integer("a shape's length", n) for n in (shape if isinstance(shape, tuple | list) else (shape,))])
     if any(n < 0 for n in lengths):
         raise ValueError(f"expected a shape without negative lengths, got {lengths}")
     return lengths
@@ -226,18 +243,25 @@ def uniform(
     Raises
     ------
     TypeError
-        If ``dtype`` is not a real floating one.
+        If ``dtype`` is not a real floating one, or a bound is no number.
     ValueError
-        If ``low > high`` or the shape has a negative length.
+        If ``low > high``, ``dtype`` does not hold ``high - low``, or the shape has a negative length.
 
     Examples
     --------
     >>> uniform(-1, 1, (2, 3), generator=Generator(0)).shape
     (2, 3)
     """
+    low, high = _number("low", low), _number("high", high)
     if not low <= high:
-        raise ValueError(f"uniform: low must not be above high, got low={low}, high={high}")
+        raise ValueError(f"uniform: low must not be above high, got low={low:g}, high={high:g}")
     draw = _Draw(shape, _floating(dtype, device), device, generator)
+    largest = float(finfo(draw.kind).max)
+    if not max(high - low, abs(low), abs(high)) <= largest:
+        raise ValueError(
+            f"uniform: {draw.kind} holds numbers up to {largest:.4g}; expected an interval of at most this length, "
+            f"got low={low:g}, high={high:g}"
+        )
     values = draw.backend.random_uniform(*draw.place(draw.size), draw.size, draw.kind, low, high)
     return draw.tensor(values)
 
@@ -271,7 +295,7 @@ def normal(
     Raises
     ------
     TypeError
-        If ``dtype`` is not a real floating one.
+        If ``dtype`` is not a real floating one, or mean or standard deviation is no number.
     ValueError
         If ``std`` is negative.
 
@@ -284,8 +308,9 @@ def normal(
     >>> normal(5.0, 0.0, (2,))
     Tensor([5., 5.])
     """
+    mean, std = _number("mean", mean), _number("std", std)
     if not std >= 0:
-        raise ValueError(f"normal: std must not be negative, got {std}")
+        raise ValueError(f"normal: std must not be negative, got {std:g}")
     draw = _Draw(shape, _floating(dtype, device), device, generator)
     place = draw.place(draw.size + draw.size % 2)
     return draw.tensor(draw.backend.random_normal(*place, draw.size, draw.kind, mean, std))
@@ -317,7 +342,7 @@ def integers(
     Raises
     ------
     TypeError
-        If ``dtype`` is not an integer one.
+        If ``dtype`` is not an integer one, or a bound is no integer.
     ValueError
         If the range is empty, or holds numbers that ``dtype`` does not.
 
@@ -326,7 +351,7 @@ def integers(
     >>> integers(3, 4, (2,))
     Tensor([3, 3])
     """
-    low, high = (0, low) if high is None else (low, high)
+    low, high = (0, _integer("high", low)) if high is None else (_integer("low", low), _integer("high", high))
     kind = np.dtype(dtype)
     if kind.kind not in "iu":
         raise TypeError(f"integers: dtype must be an integer one, got {kind}; use uniform for floating ones")
@@ -358,26 +383,32 @@ def bernoulli(
     p : float or Tensor
         Probability, in [0, 1]; a tensor gives one for each result.
     shape : int or tuple of int, optional
-        Of the result; by default that of ``p``.
+        Of the result; by default that of ``p``, which else is broadcast to it.
     dtype : dtype
         Of the result.
 
     Raises
     ------
+    TypeError
+        If ``p`` is neither a number nor a floating tensor.
     ValueError
-        If a probability is outside [0, 1].
+        If a probability is outside [0, 1], or ``p`` does not broadcast to the shape.
 
     Examples
     --------
     >>> bernoulli(1.0, (3,))
     Tensor([ True,  True,  True])
     """
-    if isinstance(p, Tensor):
-        p, shape, device = p.detach(), p.shape if shape is None else shape, device or p.device
+    p = p.detach() if isinstance(p, Tensor) else _number("p", p)
     if not _is_probability(p):
         raise ValueError(f"bernoulli: probabilities must be in [0, 1], got {p}")
-    width = p.dtype if isinstance(p, Tensor) else "float32"
-    hit: Tensor = uniform(0.0, 1.0, shape or (), dtype=width, device=device, generator=generator) < p
+    width: Any = "float32"
+    if isinstance(p, Tensor):
+        width, device, shape = p.dtype, device or p.device, p.shape if shape is None else shape
+        p = p.to(device).broadcast_to(_checked(shape))
+    backend_for(device).native_dtype(named(dtype))
+    shape = () if shape is None else shape
+    hit: Tensor = uniform(0.0, 1.0, shape, dtype=width, device=device, generator=generator) < p
     return hit.to(dtype=dtype)
 
 
@@ -389,12 +420,17 @@ def _is_probability(p: float | Tensor) -> bool:
 def permutation(n: int, *, device: str | None = None, generator: Generator | None = None) -> Tensor:
     """The integers below ``n`` in random order: the order that sorts ``n`` random words.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n`` is not an integer of at least 0.
+
     Examples
     --------
     >>> sorted(permutation(5).tolist())
     [0, 1, 2, 3, 4]
     """
-    draw = _WordDraw(n, np.dtype("int64"), device, generator)
+    draw = _WordDraw((_natural("n", n, 2**63),), np.dtype("int64"), device, generator)
     order = draw.backend.xp.argsort(draw.words(), stable=True)
     return draw.tensor(draw.backend.xp.astype(order, draw.dtype, copy=False))
 

@@ -30,6 +30,9 @@ READABLE = (
 METADATA_KEY = "framework"
 VERSION = 1
 MAX_DEPTH = 100
+# What Python reads of a number in text, unless told otherwise.
+DIGITS = 4300
+LARGEST = 10**DIGITS
 # The format allows a header of 100 MB; quoting may double the size of the JSON in it.
 MAX_DESCRIPTION = 50_000_000
 
@@ -75,7 +78,8 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     TypeError
         If something in ``obj`` cannot be saved; the message says where it is.
     ValueError
-        If ``obj`` contains itself, is nested over 100 deep, or holds over 50 MB beside its tensors.
+        If ``obj`` contains itself, is nested over 100 deep, or holds over 50 MB beside its tensors or an integer of
+        over 4300 digits.
     OSError
         If the file cannot be written; what was there before is unchanged.
     RuntimeError
@@ -90,11 +94,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     {'model': {'weight': Tensor([1., 2.])}, 'step': 7}
     """
     library = _safetensors()
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(f"save: {target} is a folder; expected a file's path")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"save: the folder {target.parent} does not exist; make it first")
+    target = file_to_write(path)
     encoder = _Encoder()
     description = json.dumps({"version": VERSION, "value": encoder.encode(obj, "obj")}, allow_nan=False)
     if len(description) > MAX_DESCRIPTION:
@@ -135,9 +135,10 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     _check_readable(source)
     tensors, metadata = _read(source)
     on_device = {name: asarray(array, device=device) for name, array in tensors.items()}
-    if METADATA_KEY not in metadata:
-        return on_device
-    return _Decoder(source, on_device).decode_file(metadata[METADATA_KEY])
+    description = metadata.get(METADATA_KEY, "")
+    if not description.startswith(("{", "[")):
+        return on_device  # of another program, whose metadata may hold the key too, as the name of its framework
+    return _Decoder(source, on_device).decode_file(description)
 
 
 # ------------------------------------------------------------------------------------------------ structure
@@ -154,8 +155,12 @@ class _Encoder:
             obj = obj.item()
         if obj is None or isinstance(obj, bool):
             return obj
-        if isinstance(obj, str | int):
-            return str(obj) if isinstance(obj, str) else int(obj)
+        if isinstance(obj, str):
+            return str(obj)
+        if isinstance(obj, int):
+            if abs(obj) >= LARGEST:
+                raise ValueError(f"save: {where} is an integer of over {DIGITS} digits; expected a smaller one")
+            return int(obj)
         if isinstance(obj, float):
             return float(obj) if math.isfinite(obj) else {"float": str(float(obj))}
         if isinstance(obj, Variable) or backend_of(obj) is not None:
@@ -220,7 +225,7 @@ class _Decoder:
         try:
             description = json.loads(text, parse_constant=self._refuse_constant)
             version, structure = description["version"], description["value"]
-        except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._error(f"the structure is not what save writes ({type(error).__name__}: {error})") from None
         if version != VERSION:
             raise self._error(f"the structure has version {version!r}, not {VERSION}; update the framework")
@@ -281,7 +286,7 @@ class _Decoder:
         return content
 
     def _refuse_constant(self, text: str) -> float:
-        raise self._error(f"the structure holds {text}, which is not JSON")
+        raise ValueError(f"{text} is not JSON")
 
     def _error(self, cause: str) -> ValueError:
         return ValueError(f"load: {self.path}: {cause}")
@@ -352,6 +357,19 @@ def _cause(library_says: str, start: bytes) -> str:
             return f"it is {what}"
     words = next((ours for theirs, ours in CAUSES if theirs in library_says), "it is damaged")
     return f"{words} ({library_says})"
+
+
+def file_to_write(path: str | os.PathLike[str]) -> Path:
+    """The file that a path leads to, if there is one or can be one."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"save: {target} is a folder; expected a file's path")
+    if target.exists() and not target.is_file():
+        # A device or a pipe: the new file would take its place.
+        raise OSError(f"save: {target} is not a regular file, and would be replaced; expected a file's path")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"save: the folder {target.parent} does not exist; make it first")
+    return target
 
 
 def write_whole(target: Path, content: bytes) -> None:

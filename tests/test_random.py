@@ -195,6 +195,20 @@ def test_bernoulli_has_the_probability_of_each_entry():
     assert stats.binomtest(int(hits[1]), N, 0.25).pvalue > 0.01
 
 
+def test_bernoulli_has_the_shape_and_the_device_asked_for():
+    p = fw.asarray([0.0, 1.0])
+    assert fw.bernoulli(p, (3, 2)).tolist() == [[False, True]] * 3
+    assert fw.bernoulli(p, device="strict").device == "strict"
+    assert fw.bernoulli(0.5, 0).shape == (0,)
+
+
+def test_bounds_may_be_numpys_numbers():
+    x = random.integers(np.int8(-128), np.int8(127), (N,), generator=Generator(15))
+    assert (x.min().item(), x.max().item()) == (-128, 126)
+    assert random.integers(np.int64(-(2**63)), np.int64(2**63 - 1), (8,)).numpy().std() > 2**60
+    assert random.uniform(np.float32(2.0), fw.asarray(2.0), (1,)).tolist() == [2.0]
+
+
 # ---------------------------------------------------------------- arguments
 def test_like_takes_shape_dtype_and_device(device):
     x = fw.zeros((2, 3), dtype="float64", device=device)
@@ -229,9 +243,22 @@ def test_the_default_dtype_decides():
         (lambda: random.normal(0, -1), ValueError, "std must not be negative, got -1"),
         (lambda: random.integers(3, 3), ValueError, "got low=3, high=3"),
         (lambda: random.integers(300, dtype="uint8"), ValueError, "256, the range of uint8"),
+        (lambda: random.integers(0, 2.5), TypeError, "high must be an integer, got float 2.5"),
+        (lambda: fw.rand(2.5), TypeError, "shape's length must be an integer, got float 2.5"),
+        (lambda: fw.randperm((2, 3)), TypeError, r"n must be an integer, got tuple \(2, 3\)"),
+        (lambda: fw.randperm(-1), ValueError, r"n must be in \[0, 2\*\*63\), got -1"),
+        (lambda: random.uniform("0", "1"), TypeError, "low must be a number, got str '0'"),
+        (lambda: random.normal(1j), TypeError, "mean must be a number, got complex 1j"),
+        (lambda: random.uniform(0, float("inf")), ValueError, "interval of at most this length, got low=0, high=inf"),
+        (lambda: random.uniform(-4e4, 4e4, dtype="float16"), ValueError, "float16 holds numbers up to 6.55e"),
+        (lambda: fw.rand(2, generator=np.random.default_rng()), TypeError, "must be a framework.random.Generator"),
+        (lambda: random.default_generator.bits(-4), ValueError, "at least 0 words, got -4"),
         (lambda: random.integers(3, dtype="float32"), TypeError, "integer one, got float32; use uniform"),
         (lambda: fw.bernoulli(1.5), ValueError, r"must be in \[0, 1\], got 1.5"),
         (lambda: fw.bernoulli(fw.asarray([0.5, -1.0])), ValueError, r"must be in \[0, 1\]"),
+        (lambda: fw.bernoulli([0.5]), TypeError, r"p must be a number, got list \[0.5\]"),
+        (lambda: fw.bernoulli(fw.full((2, 3), 0.5), (3,)), ValueError, "broadcast_to"),
+        (lambda: fw.bernoulli(0.5, dtype="float16", device="strict"), TypeError, "has no dtype float16"),
     ],
 )
 def test_errors_say_what_was_wrong_and_draw_nothing(call, error, message):

@@ -184,6 +184,12 @@ def test_arrays_of_other_libraries_are_saved(path):
     assert_same(fw.load(path), {"w": np.arange(3)})
 
 
+def test_metadata_of_another_program_may_have_our_key(path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    numpy.save_file({"w": np.ones(2)}, path, metadata={"framework": "pytorch"})
+    assert fw.load(path)["w"].tolist() == [1, 1]
+
+
 def test_a_module_of_pytorch_takes_ours(path):
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
@@ -253,6 +259,7 @@ BROKEN = {
     "structure without a value": (ours('{"version": 1}'), "KeyError: 'value'"),
     "structure with NaN": (ours('{"version": 1, "value": NaN}'), "NaN"),
     "structure with Infinity": (ours('{"version": 1, "value": -Infinity}'), "-Infinity"),
+    "structure with a number of 5000 digits": (ours('{"version": 1, "value": ' + "9" * 5000 + "}"), "4300 digits"),
     "structure nested deep": (ours('{"version": 1, "value": ' + "[" * 100_000 + "]" * 100_000 + "}"), "RecursionError"),
     "structure nested over 100": (ours('{"version": 1, "value": ' + "[" * 200 + "]" * 200 + "}"), "over 100 deep"),
     "another version": (ours({"tensor": "t0"}, version=2), "version 2, not 1"),
@@ -358,6 +365,11 @@ UNSAVABLE = {
     "a structured array": ({"a": [np.zeros(2, "i4,f4")]}, TypeError, r"obj\['a'\]\[0\] has dtype .*i4"),
     "an array of strings": ({"a": np.array(["x"])}, TypeError, "dtype <U1"),
     "an array of dates": ({"a": np.zeros(2, "M8[s]")}, TypeError, r"dtype datetime64\[s\]"),
+    "an integer of 5000 digits": (
+        {"a": [-(10**5000)]},
+        ValueError,
+        r"obj\['a'\]\[0\] is an integer of over 4300 digits",
+    ),
     "too deep": (_deep(101), ValueError, "nested over 100 deep"),
     "too large": ("x" * 50_000_001, ValueError, "over 50 MB"),
 }
@@ -398,6 +410,15 @@ def test_places_that_cannot_be_written(tmp_path):
         fw.save({}, tmp_path / "missing" / "file")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         fw.save({}, tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for save in (lambda path: fw.save({}, path), fw.data.Vocabulary(["a"]).save):
+        with pytest.raises(OSError, match="pipe is not a regular file, and would be replaced"):
+            save(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -73,7 +73,7 @@ def read_babi_lines(path: str | Path, limit: int | None = None) -> list[list[str
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is empty or of another format; the message names the line.
+        If the file is empty or of another format; the message names the line. Or if the limit is below 0.
     """
     return [text.lower().split(" ")[1:] for text, _ in _parsed_lines(path, limit)]
 
@@ -163,6 +163,8 @@ def _sha256(content: bytes) -> str:
 def _parsed_lines(path: str | Path, limit: int | None = None) -> Iterator[tuple[str, Line]]:
     """Each line as it stands, and parsed; line numbers must run 1, 2, ... within a story."""
     path = Path(path)
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit must be at least 0, got {limit}")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected a bAbI task file")
     raw = path.read_bytes().splitlines()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework.creation import asarray
-from framework.dtypes import default_for
+from framework.dtypes import FLOATING, default_for
 from framework.ops.manipulation import stack
 from framework.tensor import Tensor
 
@@ -53,7 +53,7 @@ def pad_collate(batch: Sequence[Any], padding_value: float = 0) -> Any:
         Samples. In each, a list of numbers, or an array or tensor of at least one dimension, is a sequence along
         its first axis; everything else is treated as by :func:`default_collate`.
     padding_value : float
-        What to put behind the end of a sequence.
+        What to put behind the end of a sequence; a number that the sequences' dtype holds.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def pad_collate(batch: Sequence[Any], padding_value: float = 0) -> Any:
     Raises
     ------
     ValueError
-        If the batch is empty, or sequences differ in more than their length.
+        If the batch is empty, sequences differ in more than their length, or integers cannot be padded with the value.
     TypeError
         If a field is of another type.
 
@@ -178,11 +178,20 @@ def _pad(fields: Sequence[Any], where: str, padding_value: float) -> Any:
     lengths = [len(array) for array in arrays]
     from_python = all(isinstance(field, list) for field in fields)
     dtype = default_for(np.result_type(*[array.dtype for array in telling]), from_python=from_python)
+    _check_padding(padding_value, dtype)
     padded = np.full((len(arrays), max(lengths), *telling[0].shape[1:]), padding_value, dtype=dtype)
     for row, array in zip(padded, arrays):
         row[: len(array)] = array if len(array) else row[:0]
     device = first.device if isinstance(first, Tensor) else None
     return asarray(padded, device=device), asarray(lengths, device=device)
+
+
+def _check_padding(value: Any, dtype: Any) -> None:
+    if dtype.kind in "biu":
+        with np.errstate(invalid="ignore"):
+            kept = np.asarray(value).astype(dtype) == value
+        if not kept:
+            raise ValueError(f"collate: the padding_value {value} is not a number that {dtype} holds; choose another")
 
 
 def _sequence(field: Any, where: str, position: int) -> np.ndarray[Any, Any]:
@@ -195,7 +204,7 @@ def _sequence(field: Any, where: str, position: int) -> np.ndarray[Any, Any]:
         raise ValueError(
             f"collate: {where} in sample {position} is a ragged list; expected equal lengths inside"
         ) from None
-    if array.dtype.kind not in "biufc" or not array.ndim:
+    if array.dtype.kind not in "biuc" + FLOATING or not array.ndim:
         kind = f"{type(field).__name__} of {array.dtype}" if array.ndim else type(field).__name__
         raise TypeError(f"collate: {where} is a {kind} in sample {position}; expected a sequence of numbers")
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -31,6 +32,13 @@ class Dataset:
     >>> Squares().batch([1, 3])
     Tensor([1, 9])
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        # Who changes the samples of a class that reads batches at once, to augment them say, changes its batches.
+        super().__init_subclass__(**options)
+        definer = next(base for base in cls.__mro__ if not {"__getitem__", "batch"}.isdisjoint(vars(base)))
+        if "batch" not in vars(definer):
+            cls.batch = Dataset.batch  # type: ignore[method-assign]
 
     def __getitem__(self, index: int) -> Any:
         """The sample at ``index``."""
@@ -114,8 +122,8 @@ class Subset(Dataset):
 
     Raises
     ------
-    IndexError
-        If an index is outside the data set.
+    IndexError, TypeError
+        If an index is outside the data set, or no integer.
 
     Examples
     --------
@@ -125,7 +133,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
         self.dataset = dataset
-        self.indices = [index.__index__() for index in indices]
+        self.indices = [operator.index(index) for index in indices]
         n = len(dataset)
         for position, index in enumerate(self.indices):
             if not -n <= index < n:
@@ -204,23 +212,21 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
     [8, 2]
     """
     n = len(dataset)
-    sizes = _sizes(n, lengths)
+    sizes = _sizes(n, list(lengths))
     order = permutation(n, device="cpu", generator=generator).tolist()
     ends = list(accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends)]
 
 
-def _sizes(n: int, lengths: Sequence[float]) -> list[int]:
+def _sizes(n: int, lengths: list[float]) -> list[int]:
     if not lengths or not all(length >= 0 for length in lengths):
-        raise ValueError(f"random_split: expected lengths or fractions of at least 0, got {list(lengths)}")
-    if all(isinstance(length, int) for length in lengths):
+        raise ValueError(f"random_split: expected lengths or fractions of at least 0, got {lengths}")
+    if all(isinstance(length, int | np.integer) for length in lengths):
         if sum(lengths) != n:
-            raise ValueError(
-                f"random_split: the lengths {list(lengths)} add up to {sum(lengths)}, expected {n} samples"
-            )
+            raise ValueError(f"random_split: the lengths {lengths} add up to {sum(lengths)}, expected {n} samples")
         return [int(length) for length in lengths]
     if abs(sum(lengths) - 1) > 1e-9:
-        raise ValueError(f"random_split: the fractions {list(lengths)} add up to {sum(lengths)}, expected 1")
+        raise ValueError(f"random_split: the fractions {lengths} add up to {sum(lengths)}, expected 1")
     sizes = [int(n * fraction) for fraction in lengths]
     for i in range(n - sum(sizes)):
         sizes[i % len(sizes)] += 1

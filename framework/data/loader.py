@@ -13,10 +13,10 @@ from backends import get_backend
 from framework.autograd.graph import make_tensor
 from framework.data.collate import default_collate, default_convert, map_tensors
 from framework.data.dataset import Dataset, IterableDataset
-from framework.data.samplers import BatchSampler, RandomSampler, SequentialSampler, checked_generator, natural
+from framework.data.samplers import BatchSampler, RandomSampler, SequentialSampler, natural
 from framework.data.workers import EndOfStream, Fetch, Plan, Task, parallel_batches
 from framework.devices import get_default_device
-from framework.random import Generator, default_generator
+from framework.random import Generator, checked_generator, default_generator
 from framework.tensor import Tensor
 
 STATE_KEYS = ("epoch", "batch", "start", "generator", "samples", "batches")
@@ -71,8 +71,8 @@ class DataLoader:
     -----
     :meth:`state_dict` tells where the last loop stands; a loader made alike continues there after
     :meth:`load_state_dict`, with exactly the batches that would have followed. The order is not stored but drawn
-    again from the generator's two integers. A sampler of one's own resumes exactly if it draws from its attribute
-    ``generator``, or always gives the same order; a stream is read again up to the position.
+    again from the generator's two integers. A sampler of one's own resumes exactly if it has a length and draws from
+    its attribute ``generator``, or always gives the same order; a stream is read again up to the position.
 
     In a worker, ``framework.random``, ``random`` and ``numpy.random`` are seeded anew for each batch.
 
@@ -142,7 +142,13 @@ class DataLoader:
 
     # -------------------------------------------------------------------------------------------- position
     def state_dict(self) -> dict[str, Any]:
-        """Where the last loop stands, in numbers that :func:`framework.save` and JSON can write."""
+        """Where the last loop stands, in numbers that :func:`framework.save` and JSON can write.
+
+        Raises
+        ------
+        TypeError
+            If the sampler draws from a generator and has no length: its order could not be drawn again.
+        """
         generator = self._generator
         return {
             "epoch": self.epoch,
@@ -196,7 +202,12 @@ class DataLoader:
         return None if self._is_stream else len(self.dataset)
 
     def _number_of_batches(self) -> int | None:
-        return len(self._order) if hasattr(self._order, "__len__") else None
+        count = _length(self._order)
+        if count is None and self._generator is not None:
+            raise TypeError(
+                "DataLoader: a sampler that draws from a generator needs a length to be resumed; give it __len__"
+            )
+        return count
 
     # -------------------------------------------------------------------------------------------- fetching
     def _draw(self) -> Iterator[Any]:
@@ -327,7 +338,15 @@ def _check_generator_state(key: str, value: Any) -> None:
 # ------------------------------------------------------------------------------------------------ fetching
 def _drawn(order: Any) -> Iterator[Any]:
     """One epoch's order; drawn in whole, unless it is endless."""
-    return iter(list(order)) if hasattr(order, "__len__") else iter(order)
+    return iter(order) if _length(order) is None else iter(list(order))
+
+
+def _length(order: Any) -> int | None:
+    """The length, unless there is none, as of a sampler's batches if the sampler has none."""
+    try:
+        return len(order)
+    except (TypeError, NotImplementedError):
+        return None
 
 
 def _seed(place: tuple[int, ...], number: int) -> int:

@@ -101,7 +101,10 @@ def _read_array(path: Path, file: Any) -> np.ndarray[Any, Any]:
     content = _exactly(path, file, math.prod(shape) * dtype.itemsize)
     if file.read(1):
         raise ValueError(f"{path}: there are bytes after the {tuple(shape)} numbers that its header announces")
-    return np.frombuffer(content, dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: no array has the shape of rank {len(shape)} in its header ({error})") from None
 
 
 def _exactly(path: Path, file: Any, size: int) -> bytes:

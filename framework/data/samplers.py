@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.random import Generator, default_generator, integers, permutation, uniform
+from framework.random import Generator, checked_generator, integers, permutation, uniform
 
 
 class Sampler:
@@ -143,11 +143,13 @@ class WeightedRandomSampler(Sampler):
         n = self.num_samples if self.replacement else len(self.weights)
         draws = uniform(0.0, 1.0, (n,), dtype="float64", device="cpu", generator=self.generator).numpy()
         if self.replacement:
-            sums = np.cumsum(self.weights)
+            # Of the largest weights the sums would be infinite, and those of the smallest would have no digits.
+            sums = np.cumsum(self.weights / self.weights.max())
             return iter(np.searchsorted(sums, draws * sums[-1], side="right").tolist())
-        never = np.full(n, -np.inf)
-        keys = np.divide(np.log1p(-draws), self.weights, out=never, where=self.weights > 0)
-        return iter(np.argsort(-keys, kind="stable")[: self.num_samples].tolist())
+        # The keys' logarithms: an exponentially distributed time each, which is the shorter the larger the weight.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            keys = np.log(-np.log1p(-draws)) - np.log(self.weights)
+        return iter(np.argsort(keys, kind="stable")[: self.num_samples].tolist())
 
     def __len__(self) -> int:
         return self.num_samples
@@ -275,13 +277,6 @@ def natural(name: str, value: Any, least: int = 0) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value)
-
-
-def checked_generator(generator: Generator | None) -> Generator:
-    """The generator given, or the default one."""
-    if generator is not None and not isinstance(generator, Generator):
-        raise TypeError(f"generator must be a framework.random.Generator, got {type(generator).__name__}")
-    return default_generator if generator is None else generator
 
 
 def _count(samples: int, batch_size: int, drop_last: bool) -> int:

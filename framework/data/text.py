@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from framework.serialization import write_whole
+from framework.serialization import file_to_write, write_whole
 
 TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
@@ -177,7 +177,7 @@ class Vocabulary:
         """Write the vocabulary as JSON: whole, or not at all."""
         special = [word for word in (self.padding, self.unknown) if word is not None]
         content = {"unknown": self.unknown, "padding": self.padding, "words": list(self.words[len(special) :])}
-        write_whole(Path(os.path.realpath(path)), json.dumps(content, indent=1).encode())
+        write_whole(file_to_write(path), json.dumps(content, indent=1).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import math
 import re
 import zipfile
 import zlib
@@ -101,7 +100,14 @@ class WordVectors:
         -------
         Tensor
             (len(vocabulary), D) float32.
+
+        Raises
+        ------
+        ValueError
+            If no words were loaded, whose vectors would tell D.
         """
+        if not self.words:
+            raise ValueError("WordVectors: no words were loaded, so the length of a vector is not known")
         spread = float(self.matrix.std()) if self.matrix.size else 1.0
         rows = normal(
             0.0, spread, (len(vocabulary), self.dim), dtype="float32", device="cpu", generator=generator
@@ -175,10 +181,17 @@ def _opened(path: Path, member: str | None, stack: ExitStack) -> io.BufferedRead
     if magic[:2] == GZIP_MAGIC:
         return io.BufferedReader(stack.enter_context(gzip.GzipFile(fileobj=raw)))
     if magic == ZIP_MAGIC:
-        archive = stack.enter_context(zipfile.ZipFile(raw))
-        entry: Any = stack.enter_context(archive.open(_member(path, archive, member)))
-        return io.BufferedReader(entry)
+        return io.BufferedReader(stack.enter_context(_opened_member(path, raw, member, stack)))
     return raw
+
+
+def _opened_member(path: Path, raw: io.BufferedReader, member: str | None, stack: ExitStack) -> Any:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(raw))
+        return archive.open(_member(path, archive, member))
+    except (OSError, NotImplementedError, RuntimeError) as error:
+        # What zipfile raises of places outside of the file, of unknown methods, and of encrypted members.
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str | None) -> str:
@@ -235,7 +248,8 @@ def _text_records(
     for number, line in enumerate(lines, start=line_number):
         # Some of GloVe's words have spaces in them: the numbers are the last parts.
         word, *parts = line.decode("utf-8", errors="replace").rstrip().rsplit(" ", dim)
-        if len(parts) != dim or not dim or not word.strip():
+        # Unicode's other kinds of space are words.
+        if len(parts) != dim or not dim or not word.strip(" \t"):
             raise ValueError(f"{path}, line {number}: expected a word and {dim or 'some'} numbers, got {line[:40]!r}")
         yield word, nothing if wanted is not None and word not in wanted else _numbers(path, number, parts)
 
@@ -245,9 +259,11 @@ def _numbers(path: Path, line_number: int, parts: list[str]) -> np.ndarray[Any, 
         values = [float(part) for part in parts]
     except ValueError as error:
         raise ValueError(f"{path}, line {line_number}: {error}") from None
-    if not all(map(math.isfinite, values)):
-        raise ValueError(f"{path}, line {line_number}: a number is infinite or not a number")
-    return np.asarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        row = np.asarray(values, dtype=np.float32)
+    if not np.isfinite(row).all():
+        raise ValueError(f"{path}, line {line_number}: a number is infinite or not a number in float32")
+    return row
 
 
 def _binary_records(

@@ -38,6 +38,8 @@ class Accuracy(Metric):
     Tensor(0.75, dtype=float64)
     """
 
+    _names = ("right", "total")
+
     def __init__(self, top_k: int = 1, threshold: float = 0.5) -> None:
         super().__init__()
         self.top_k = _at_least_one("top_k", top_k)
@@ -60,7 +62,7 @@ class Accuracy(Metric):
         TypeError
             If labels are not integers.
         IndexError
-            If a target is outside the classes that have scores.
+            If a target is outside the classes that have scores, or neither 0 nor 1 for scores of 1.
         """
         hit = self._top_hits(predictions, target) if self.top_k > 1 else self._hits(predictions, target)
         self._add(right=sum_(hit.to(dtypes.int64)), total=asarray(hit.size, device=hit.device))
@@ -113,6 +115,8 @@ class ConfusionMatrix(Metric):
             [0, 1]])
     """
 
+    _names = ("matrix",)
+
     def __init__(self, num_classes: int, normalize: str | None = None, threshold: float = 0.5) -> None:
         super().__init__()
         self.num_classes = _at_least_one("num_classes", num_classes)
@@ -131,7 +135,7 @@ class ConfusionMatrix(Metric):
         """The matrix (C, C): int64 counts, or float64 shares. Rows are true classes, columns predicted ones."""
         matrix = self._sums.get("matrix", zeros((self.num_classes,) * 2, dtype=dtypes.int64))
         if self.normalize is None:
-            return matrix
+            return matrix.clone()
         axis = {"true": 1, "pred": 0, "all": None}[self.normalize]
         return ratio(matrix, sum_(matrix, axis=axis, keepdims=True), 0.0)
 
@@ -156,6 +160,8 @@ class ClassScore(Metric):
     ValueError, TypeError
         If an option is another.
     """
+
+    _names = ("hits", "predicted", "true")
 
     def __init__(
         self,

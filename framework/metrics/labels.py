@@ -26,6 +26,7 @@ def labels_of(
     target = detached(target, predictions)
     may_be_binary = num_classes in (2, None)
     if target.dtype.kind in FLOATING and may_be_binary:
+        flat_labels(name, target, 2)
         target = greater_equal(target, 0.5)
     _check_integers(name, "target", target)
     if predictions.ndim == target.ndim + 1:
@@ -37,7 +38,7 @@ def labels_of(
             f"the first, got {predictions.shape}"
         )
     elif predictions.dtype.kind in FLOATING and may_be_binary:
-        predictions = greater_equal(predictions, threshold)
+        predictions, num_classes = greater_equal(predictions, threshold), 2
     _check_integers(name, "predictions", predictions)
     return flat_labels(name, predictions, num_classes), flat_labels(name, target, num_classes)
 

@@ -32,6 +32,8 @@ class Perplexity(Metric):
     Tensor(2., dtype=float64)
     """
 
+    _names = ("loss", "count")
+
     def __init__(self, ignore_index: int = -100) -> None:
         super().__init__()
         self.ignore_index = ignore_index

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from framework import dtypes
 from framework.creation import asarray, full
 from framework.ops.elementwise import where
@@ -21,6 +19,8 @@ class Metric:
     work on the device of what they are given and wait for nothing: only reading the result, by ``float(...)``
     or ``.item()``, does. Inputs are cut from their graphs.
     """
+
+    _names: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -42,13 +42,28 @@ class Metric:
         return dict(self._sums)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the sums of another metric of the same class and options."""
+        """Go on from the sums of another metric of the same class and options.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is not a dict of tensors, or that of another class; nothing is changed then.
+        """
         if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
             raise TypeError(f"{type(self).__name__}: expected the dict of tensors that state_dict returned")
+        if state and self._names and set(state) != set(self._names):
+            found = ", ".join(map(repr, state))
+            expected = ", ".join(map(repr, self._names))
+            raise ValueError(f"{type(self).__name__}: expected the sums {expected}, got {found}, of another class")
         self._sums = dict(state)
 
     def _add(self, **sums: Tensor) -> None:
-        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in sums.items()}
+        before = self._sums_on(next(iter(sums.values())).device)
+        self._sums = {name: before[name] + value if before else value for name, value in sums.items()}
+
+    def _sums_on(self, device: str) -> dict[str, Tensor]:
+        """The sums where the next batch is; those out of a file may be elsewhere."""
+        return {name: value.to(device) for name, value in self._sums.items()}
 
 
 class Mean(Metric):
@@ -63,6 +78,8 @@ class Mean(Metric):
     Tensor(3., dtype=float64)
     """
 
+    _names = ("total", "weight")
+
     def update(self, value: Any, weight: Any = 1.0) -> None:
         """Add values.
 
@@ -75,14 +92,18 @@ class Mean(Metric):
 
         Raises
         ------
+        TypeError
+            If the values or weights are not real numbers.
         ValueError
             If the weights do not broadcast to the values.
         """
-        values = wide(detached(value))
-        weights = detached(weight, values)
-        if np.broadcast_shapes(values.shape, weights.shape) != values.shape:
-            raise ValueError(f"Mean: weights of shape {weights.shape} do not broadcast to values of {values.shape}")
-        weights = wide(weights).broadcast_to(values.shape)
+        values = real("Mean", "values", detached(value))
+        weights = real("Mean", "weights", detached(weight, values))
+        try:
+            weights = weights.broadcast_to(values.shape)
+        except ValueError:
+            message = f"Mean: weights of shape {weights.shape} do not broadcast to values of {values.shape}"
+            raise ValueError(message) from None
         self._add(total=sum_(values * weights), weight=sum_(weights))
 
     def compute(self) -> Tensor:
@@ -100,6 +121,13 @@ def detached(x: Any, like: Tensor | None = None) -> Tensor:
 def wide(x: Tensor) -> Tensor:
     """The values in float64, in which sums over many batches keep their digits."""
     return x.to(dtypes.float64)
+
+
+def real(name: str, what: str, x: Tensor) -> Tensor:
+    """The values in float64, if they are real numbers."""
+    if x.dtype.kind not in "biu" + dtypes.FLOATING:
+        raise TypeError(f"{name}: expected {what} of real numbers, got {x.dtype}")
+    return wide(x)
 
 
 def ratio(above: Tensor, below: Tensor, otherwise: float) -> Tensor:

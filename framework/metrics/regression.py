@@ -7,7 +7,7 @@ from typing import Any
 
 from framework import dtypes
 from framework.creation import asarray
-from framework.metrics.metric import Metric, detached, ratio, wide
+from framework.metrics.metric import Metric, detached, ratio, real
 from framework.ops.elementwise import sqrt, where
 from framework.ops.reduction import mean
 from framework.ops.reduction import sum as sum_
@@ -29,6 +29,8 @@ class MeanSquaredError(Metric):
     >>> mse.compute()
     Tensor(2., dtype=float64)
     """
+
+    _names = ("total", "count")
 
     def __init__(self, squared: bool = True) -> None:
         super().__init__()
@@ -69,6 +71,8 @@ class R2Score(Metric):
     Tensor(0.875, dtype=float64)
     """
 
+    _names = ("count", "center", "total", "residual")
+
     def __init__(self, multioutput: str = "uniform_average") -> None:
         super().__init__()
         if multioutput not in ("uniform_average", "raw_values"):
@@ -98,12 +102,12 @@ class R2Score(Metric):
         center = target[0] + mean(target - target[0], axis=0)
         residual, total = sum_(error * error, axis=0), sum_((target - center) ** 2, axis=0)
         count = asarray(float(n), dtype=dtypes.float64, device=target.device)
-        if self._sums:
-            before, delta = self._sums["count"], center - self._sums["center"]
+        if sums := self._sums_on(target.device):
+            before, delta = sums["count"], center - sums["center"]
             count = count + before
-            total = total + self._sums["total"] + delta * delta * (before * n / count)
-            residual = residual + self._sums["residual"]
-            center = self._sums["center"] + delta * (n / count)
+            total = total + sums["total"] + delta * delta * (before * n / count)
+            residual = residual + sums["residual"]
+            center = sums["center"] + delta * (n / count)
         self._sums = {"count": count, "center": center, "total": total, "residual": residual}
 
     def compute(self) -> Tensor:
@@ -124,7 +128,4 @@ def _pair(name: str, predictions: Any, target: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"{name}: predictions and target must have one shape, got {predictions.shape} and {target.shape}"
         )
-    for what, values in (("predictions", predictions), ("target", target)):
-        if values.dtype.kind not in "biufV":
-            raise TypeError(f"{name}: expected {what} of real numbers, got {values.dtype}")
-    return wide(predictions), wide(target)
+    return real(name, "predictions", predictions), real(name, "target", target)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from framework.serialization import load, save
+from framework.data.samplers import natural
+from framework.serialization import file_to_write, load, save
 
 if TYPE_CHECKING:
     from framework.training.run import Run
@@ -48,13 +49,15 @@ class _Watch(Callback):
         if mode not in ("min", "max"):
             raise ValueError(f"{type(self).__name__}: mode must be 'min' or 'max', got {mode!r}")
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
-        self.best = math.inf if mode == "min" else -math.inf
+        self.best = self._worst = math.inf if mode == "min" else -math.inf
 
     def _improved(self, numbers: Mapping[str, Any]) -> bool:
         """Whether the number is the best so far, which is then noted."""
         name = self.monitor or ("val_loss" if "val_loss" in numbers else "loss")
         if name not in numbers:
             raise ValueError(f"{type(self).__name__}: no number {name!r}; there are {', '.join(map(repr, numbers))}")
+        if isinstance(numbers[name], list):
+            raise ValueError(f"{type(self).__name__}: {name!r} has a number for each class; expected a single one")
         value = float(numbers[name])
         gain = self.best - value if self.mode == "min" else value - self.best
         if gain > self.min_delta:
@@ -93,7 +96,7 @@ class EarlyStopping(_Watch):
         min_delta: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = patience
+        self.patience = natural("patience", patience)
         self.waited = 0
 
     def on_start(self, run: Run) -> None:
@@ -144,12 +147,16 @@ class BestModel(_Watch):
         self.path = Path(path)
         self.restore = restore
 
+    def on_start(self, run: Run) -> None:
+        """Find out before the first epoch whether the file can be written."""
+        file_to_write(self.path)
+
     def on_epoch(self, run: Run, numbers: Mapping[str, Any]) -> None:
         """Write, if this is the best epoch."""
         if self._improved(numbers):
             save(run.model.state_dict(), self.path)
 
     def on_end(self, run: Run) -> None:
-        """Go back to the best values, if wanted."""
-        if self.restore and self.path.is_file():
+        """Go back to the best values, if wanted, and if there were any: the file may be an earlier run's."""
+        if self.restore and self.best != self._worst and self.path.is_file():
             run.model.load_state_dict(load(self.path))

@@ -11,6 +11,7 @@ from framework.tensor import Tensor
 from framework.training.randomness import random_state, set_random_state
 
 FORMAT = "training checkpoint 1"
+KEYS = {"format", "parts", "random", "extra"}
 
 
 class Stateful(Protocol):
@@ -60,20 +61,23 @@ def load_checkpoint(path: str | os.PathLike[str], **parts: Stateful) -> Any:
         If it is not a checkpoint of these objects, or they do not fit; the objects are then as before.
     """
     saved = load(path)
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+    if not isinstance(saved, dict) or saved.keys() != KEYS or saved["format"] != FORMAT:
         raise ValueError(f"{os.fspath(path)} is not a training checkpoint; expected what save_checkpoint wrote")
     states = saved["parts"]
     if missing := [name for name in parts if name not in states]:
         raise ValueError(f"{os.fspath(path)} holds no {missing[0]!r}; it holds {', '.join(map(repr, states))}")
-    before = {name: _copied(part.state_dict()) for name, part in parts.items()}
+    before, place = {name: _copied(part.state_dict()) for name, part in parts.items()}, random_state()
     try:
         for name, part in parts.items():
             part.load_state_dict(states[name])
-    except Exception:
+        set_random_state(saved["random"])
+    except Exception as error:
         for name, part in parts.items():
             part.load_state_dict(before[name])
+        set_random_state(place)
+        if isinstance(error, KeyError):
+            raise ValueError(f"{os.fspath(path)} does not fit these objects: it lacks {error}") from error
         raise
-    set_random_state(saved["random"])
     return saved["extra"]
 
 

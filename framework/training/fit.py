@@ -9,7 +9,8 @@ from typing import Any, Literal
 from framework.amp import GradScaler, autocast
 from framework.nn import Module
 from framework.optim import Optimizer
-from framework.optim.lr_scheduler import LRScheduler
+from framework.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from framework.serialization import file_to_write
 from framework.training.callbacks import Callback
 from framework.training.history import History
 from framework.training.run import Forward, Run, predict
@@ -58,7 +59,8 @@ def fit(
     validation : iterable, optional
         Batches to look at after each epoch, without training.
     metrics : dict of str to Metric, optional
-        Updated with ``(output, target)``, in training and in validation.
+        Updated with ``(output, target)``, in training and in validation. The history has them by these names, in
+        validation after ``val_``; so none is called ``loss`` or ``lr``, or begins with ``val_``.
     schedule : LRScheduler, optional
         Of the optimizer; one on a plateau looks at ``val_loss``, or ``loss`` without validation.
     schedule_every : {"epoch", "step"}
@@ -66,7 +68,7 @@ def fit(
     accumulate : int
         Batches whose gradients are summed up for one step, so as if they were one large batch.
     clip_norm : float, optional
-        Bound of the gradients' norm.
+        Bound of the gradients' norm, above 0.
     autocast : framework.amp.autocast, optional
         The block in which forward passes and losses run.
     scaler : framework.amp.GradScaler, optional
@@ -112,7 +114,10 @@ def fit(
     >>> history["loss"][-1] < history["loss"][0] / 10
     True
     """
-    _check(model, optimizer, epochs, schedule_every, accumulate, checkpoint_every, checkpoint)
+    _check(model, optimizer, checkpoint_every, checkpoint)
+    _check_numbers(clip_norm, epochs=epochs, accumulate=accumulate, checkpoint_every=checkpoint_every or 1)
+    _check_metrics(metrics)
+    _check_schedule(schedule, schedule_every, optimizer)
     run = Run(
         model,
         loss,
@@ -137,18 +142,40 @@ def fit(
     return run.go(epochs)
 
 
-def _check(
-    model: Any, optimizer: Any, epochs: Any, every: Any, accumulate: Any, checkpoint_every: Any, checkpoint: Any
-) -> None:
+def _check(model: Any, optimizer: Any, checkpoint_every: Any, checkpoint: Any) -> None:
     if not isinstance(model, Module):
         raise TypeError(f"fit: model must be an nn.Module, got {type(model).__name__}")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer must be an Optimizer, got {type(optimizer).__name__}")
-    if every not in ("epoch", "step"):
-        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', got {every!r}")
-    counts = {"epochs": epochs, "accumulate": accumulate, "checkpoint_every": checkpoint_every or 1}
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < (name != "epochs"):
-            raise ValueError(f"fit: {name} must be an integer of at least {int(name != 'epochs')}, got {value!r}")
     if checkpoint_every and checkpoint is None:
         raise ValueError("fit: checkpoint_every needs a path in checkpoint")
+    if checkpoint is not None:
+        file_to_write(checkpoint)
+
+
+def _check_numbers(clip_norm: Any, **counts: Any) -> None:
+    for name, value in counts.items():
+        least = int(name != "epochs")
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+            raise ValueError(f"fit: {name} must be an integer of at least {least}, got {value!r}")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ValueError(f"fit: clip_norm must be above 0, got {clip_norm!r}")
+
+
+def _check_schedule(schedule: Any, every: Any, optimizer: Any) -> None:
+    if every not in ("epoch", "step"):
+        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', got {every!r}")
+    if schedule is not None and not isinstance(schedule, LRScheduler):
+        raise TypeError(f"fit: schedule must be an LRScheduler, got {type(schedule).__name__}")
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise ValueError("fit: the schedule is that of another optimizer; make it of the one that is given here")
+    if isinstance(schedule, ReduceLROnPlateau) and every == "step":
+        raise ValueError("fit: a schedule on a plateau looks at an epoch's loss; expected schedule_every='epoch'")
+
+
+def _check_metrics(metrics: Any) -> None:
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise TypeError(f"fit: metrics must be a dict of names and metrics, got {type(metrics).__name__}")
+    for name in metrics or ():
+        if name in ("loss", "lr") or name.startswith("val_"):
+            raise ValueError(f"fit: the name {name!r} is taken by another number of the history; choose another")

@@ -13,7 +13,7 @@ from framework.viz.figures import new_figure, write
 
 def confusion_matrix(
     matrix: Any,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[Any] | None = None,
     path: str | os.PathLike[str] | None = None,
     *,
     title: str = "",
@@ -24,7 +24,7 @@ def confusion_matrix(
     ----------
     matrix : (C, C) Tensor or array
         True classes down, predicted ones across, as :class:`framework.metrics.ConfusionMatrix` computes it.
-    labels : sequence of str, optional
+    labels : sequence, optional
         Names of the classes; their numbers unless given.
     path : path-like, optional
         Where to write the picture; the suffix names the format.
@@ -45,7 +45,7 @@ def confusion_matrix(
     values = np.asarray(matrix.detach().cpu() if hasattr(matrix, "detach") else matrix)
     if values.ndim != 2 or values.shape[0] != values.shape[1] or not values.size:
         raise ValueError(f"confusion_matrix: expected a square matrix (C, C), got shape {values.shape}")
-    names = [str(i) for i in range(len(values))] if labels is None else list(labels)
+    names = list(map(str, range(len(values)) if labels is None else labels))
     if len(names) != len(values):
         raise ValueError(f"confusion_matrix: expected {len(values)} labels, one a class, got {len(names)}")
     size = 2 + 0.45 * len(values)

@@ -38,7 +38,7 @@ def curves(
     RuntimeError
         If matplotlib is not installed.
     """
-    if not any(len(values) for values in series.values()):
+    if not any(len(values) for name, values in series.items() if name != "lr"):
         raise ValueError("curves: expected at least one number to draw, got none; has the training begun?")
     figure, axes = new_figure(6.4, 4)
     others = {name: values for name, values in series.items() if not name.endswith("loss") and name != "lr"}

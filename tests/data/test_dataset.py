@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import framework as fw
 from framework.data import (
     ConcatDataset,
+    DataLoader,
     Dataset,
     IterableDataset,
     Subset,
@@ -44,6 +45,35 @@ def test_a_batch_of_rows_is_what_collating_them_gives():
             np.testing.assert_array_equal(fast.numpy(), slow.numpy(), strict=True)
 
 
+def test_who_changes_samples_changes_batches():
+    class Doubled(TensorDataset):
+        def __getitem__(self, index):
+            return tuple(2 * x for x in super().__getitem__(index))
+
+    class Negative(Subset):
+        def __getitem__(self, index):
+            return -super().__getitem__(index)[0]
+
+    class Through(TensorDataset):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[0] + 1
+
+        def batch(self, indices):
+            return super().batch(indices)[0] + 1
+
+    class Mixed(Doubled, Through):
+        pass
+
+    assert Through(np.arange(4)).batch([1, 3]).tolist() == [2, 4]
+    assert Through.batch is not Dataset.batch is Mixed.batch
+    data = Doubled(np.arange(4))
+    assert data.batch([1, 3])[0].tolist() == [2, 6]
+    assert Subset(data, [1, 3]).batch([1])[0].tolist() == [6]
+    assert Negative(data, [1, 3]).batch([0, 1]).tolist() == [-2, -6]
+    (batch,) = DataLoader(Negative(data, [1, 3]), 2)
+    assert batch.tolist() == [-2, -6]
+
+
 def test_concat_and_plus():
     data = Subset("abc", [0, 1, 2]) + Subset("de", [0, 1]) + ""
     assert [data[i] for i in range(5)] == list("abcde")
@@ -74,6 +104,11 @@ def test_random_split_follows_the_generator():
     assert [len(part) for part in split[0]] == [5, 4]
 
 
+def test_lengths_may_be_numpys():
+    for lengths in (np.array([2, 1]), [np.int32(2), 1], np.array([0.6, 0.4]), (2, 1)):
+        assert [len(part) for part in random_split("abc", lengths)] == [2, 1]
+
+
 def test_split_sizes_are_pytorchs():
     torch = pytest.importorskip("torch")
     for n in range(10, 22):
@@ -100,7 +135,7 @@ BAD_DATASETS = {
     "row outside": (lambda: TensorDataset(np.zeros(3)).batch([0, 3]), IndexError, "3"),
     "row 1.5": (lambda: TensorDataset(np.zeros(3)).batch([1.5]), IndexError, "integer"),
     "subset outside": (lambda: Subset("ab", [0, 2]), IndexError, "index 2 at position 1 .* 2 samples"),
-    "subset of floats": (lambda: Subset("ab", [0.5]), AttributeError, "__index__"),
+    "subset of floats": (lambda: Subset("ab", [0.5]), TypeError, "cannot be interpreted as an integer"),
     "concat of none": (lambda: ConcatDataset([]), ValueError, "at least one"),
     "concat of a stream": (
         lambda: ConcatDataset(["a", iter("b")]),
@@ -209,6 +244,13 @@ def test_pad_collate(name):
     check(pad_collate(batch), expected)
 
 
+def test_sequences_in_bfloat16_are_padded():
+    pytest.importorskip("ml_dtypes")
+    padded, _ = pad_collate([fw.ones(1, dtype="bfloat16"), fw.ones(2, dtype="bfloat16")])
+    assert padded.dtype == fw.bfloat16
+    assert padded.to("float32").tolist() == [[1, 0], [1, 1]]
+
+
 @given(st.lists(st.lists(st.integers(-9, 9), max_size=5), min_size=1, max_size=5), st.integers(-3, 3))
 def test_what_is_padded_is_found_again(sequences, value):
     padded, lengths = pad_collate(sequences, padding_value=value)
@@ -274,6 +316,15 @@ BAD_BATCHES = {
     "a list and None": (pad_collate, [([1], 0), (None, 0)], TypeError, r"sample\[0\] is a NoneType in sample 1"),
     "tensors with gradients": (pad_collate, [fw.Tensor([1.0], requires_grad=True)], RuntimeError, "detach"),
 }
+
+
+@pytest.mark.parametrize(
+    ("sequence", "value"),
+    [([1], 0.5), ([1], float("nan")), (np.array([1], np.uint8), -1), (np.array([1], np.int8), 200), ([True], 2)],
+)
+def test_padding_that_the_sequences_cannot_hold(sequence, value):
+    with pytest.raises(ValueError, match=f"padding_value {value} is not a number that u?[a-z]+[0-9]* holds"):
+        pad_collate([sequence, sequence], padding_value=value)
 
 
 @pytest.mark.parametrize("name", BAD_BATCHES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -285,6 +286,30 @@ def test_positions_by_property(n, size, seed, steps):
     if steps:
         resumed.load_state_dict(states[steps - 1])
     assert run(resumed, 10)[0] == expected[steps:]
+
+
+class Endless:
+    generator = None
+
+    def __iter__(self):
+        return cycle([2, 0, 1])
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_samplers_without_a_length(batch_size, num_workers):
+    first, second = (DataLoader([5, 6, 7], batch_size, sampler=Endless(), num_workers=num_workers) for _ in range(2))
+    batches = iter(first)
+    for _ in range(2):
+        next(batches)
+    second.load_state_dict(first.state_dict())
+    expected = [6, 7] if batch_size is None else [[5, 6], [7, 5]]
+    for loop in (batches, iter(second)):
+        assert [next(loop) if batch_size is None else next(loop).tolist() for _ in range(2)] == expected
+    first.sampler.generator = Generator(0)
+    DataLoader([5, 6, 7], batch_size, sampler=Endless()).state_dict()
+    with pytest.raises(TypeError, match="needs a length to be resumed"):
+        DataLoader([5, 6, 7], batch_size, sampler=first.sampler).state_dict()
 
 
 def test_a_generator_shared_with_the_model_resumes_exactly():

@@ -80,6 +80,8 @@ BAD_IDX = {
     "no data": (GOOD_IDX[:12], "cut off: 0 bytes"),
     "bytes added": (GOOD_IDX + b"x", "bytes after the (2, 3) numbers"),
     "a shape without end": (b"\0\0\x08\x03" + b"\xff" * 12 + b"data", "cut off: 4 bytes where"),
+    "rank 65": (b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"x", "no array has the shape of rank 65"),
+    "no numbers, but too many": (b"\0\0\x08\x03" + bytes(4) + b"\xff" * 8, "no array has the shape of rank 3"),
     "rank 255": (b"\0\0\x08\xff" + b"\0" * 8, "cut off: 8 bytes where its header announces 1020"),
     "gzip cut off": (gzip.compress(idx(np.arange(99.0)))[:-10], "damaged or cut off"),
     "gzip damaged": (
@@ -202,6 +204,12 @@ def zip_of(*names):
     return buffer.getvalue()
 
 
+def patched(content, marker, offset, new):
+    """Return the content with other bytes so far behind the beginning of a marker."""
+    start = content.index(marker) + offset
+    return content[:start] + new + content[start + len(new) :]
+
+
 FORMATS = {
     "glove": glove(),
     "glove without last newline": glove()[:-1],
@@ -259,6 +267,12 @@ def test_words_with_spaces_and_repeated_words(tmp_path):
     assert got.matrix.tolist() == [[1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize("space", ["\x85", "\xa0", "\u2028"])
+def test_a_space_of_another_kind_is_a_word(tmp_path, space):
+    (tmp_path / "vectors").write_text(f"the 1 2\n{space} 3 4\n", encoding="utf-8", newline="\n")
+    assert load_vectors(tmp_path / "vectors").words == ("the", space)
+
+
 def test_a_member_of_a_zip(tmp_path):
     path = tmp_path / "glove.zip"
     path.write_bytes(zip_of("a.txt", "b.txt"))
@@ -283,6 +297,12 @@ def test_a_table_for_a_vocabulary(tmp_path):
     assert vectors.table(Vocabulary(["x"], None, None), Generator(0), device="strict").device == "strict"
 
 
+def test_no_vectors_make_no_table(tmp_path):
+    (tmp_path / "vectors").write_bytes(glove())
+    with pytest.raises(ValueError, match="no words were loaded"):
+        load_vectors(tmp_path / "vectors", words=["x"]).table(Vocabulary(["x"]))
+
+
 BAD_VECTORS = {
     "empty": (b"", "the file is empty"),
     "blank": (b"\n\n", "the file is empty"),
@@ -293,6 +313,8 @@ BAD_VECTORS = {
     "nan": (b"the 1 nan\n", "line 1: a number is infinite or not a number"),
     "infinity": (b"the 1 inf\n", "line 1: a number is infinite"),
     "overflow": (b"the 1 1e400\n", "line 1: a number is infinite"),
+    "overflow in float32": (b"the 1 1e39\n", "line 1: a number is infinite"),
+    "no word": (b"the 1 2\n 3 4\n", "line 2: expected a word and 2 numbers"),
     "a blank line": (b"the 1 2\n\nfilm 3 4\n", "line 2: expected a word and 2 numbers"),
     "too few words": (b"3 2\nthe 1 2\nfilm 3 4\n", "2 words where the header announces 3"),
     "too many words": (b"1 2\nthe 1 2\nfilm 3 4\n", "2 words where the header announces 1"),
@@ -312,6 +334,9 @@ BAD_VECTORS = {
     "gzip damaged": (gzip.compress(glove())[:12] + b"\xff\xff\xff" + gzip.compress(glove())[15:], "damaged or cut off"),
     "gzip of nothing": (gzip.compress(b""), "the file is empty"),
     "zip cut off": (zip_of("a.txt")[:-30], "damaged or cut off"),
+    "zip with a place outside": (patched(zip_of("a.txt"), b"PK\5\6", 16, b"\xff\xff\xff\0"), "damaged or cut off"),
+    "zip of an unknown method": (patched(zip_of("a.txt"), b"PK\1\2", 10, b"\x63\0"), "method is not supported"),
+    "an encrypted zip": (patched(zip_of("a.txt"), b"PK\1\2", 8, b"\1"), "encrypted"),
     "zip of nothing": (b"PK\x03\x04", "damaged or cut off"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), "line 1"),
     "JSON": (b'{"the": [1, 2]}\n', "line 1: could not convert"),

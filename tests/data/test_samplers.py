@@ -46,11 +46,12 @@ def test_some_of_the_samples():
     assert list(RandomSampler([], replacement=True)) == []
 
 
-@pytest.mark.parametrize("weights", [[1, 2, 3, 4], [0, 0.1, 0, 5, 0], [1e-300, 1e-300]])
+@pytest.mark.parametrize("weights", [[1, 2, 3, 4], [0, 0.1, 0, 5, 0], [1e-300, 1e-300], [1e308] * 3, [5e-324] * 3])
 def test_weights_are_probabilities(weights):
     draws = list(WeightedRandomSampler(weights, 4000, generator=Generator(1)))
     counts = np.bincount(draws, minlength=len(weights))
-    expected = np.asarray(weights) / np.sum(weights) * 4000
+    shares = np.asarray(weights) / np.max(weights)
+    expected = shares / np.sum(shares) * 4000
     assert (counts[expected == 0] == 0).all()
     assert stats.chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 1e-4
 
@@ -62,6 +63,13 @@ def test_weighted_without_replacement():
         assert sorted(draws) == [0, 2, 3]
         first.append(draws[0])
     assert stats.chisquare(np.bincount(first)[[0, 2, 3]], np.array([1, 2, 5]) / 8 * 1000).pvalue > 1e-4
+
+
+def test_of_any_weights_those_of_0_are_never_drawn():
+    weights = [0.0, 5e-324, 1e308, 1.0]
+    for seed in range(20):
+        draws = list(WeightedRandomSampler(weights, 3, replacement=False, generator=Generator(seed)))
+        assert draws == [2, 3, 1]
 
 
 @given(st.integers(0, 30), st.integers(1, 7), st.booleans())

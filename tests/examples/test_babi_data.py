@@ -51,6 +51,8 @@ def test_line_ends_do_not_matter(write, content):
 
 def test_limit_reads_no_further(write):
     assert len(read_lines(write(STORY + "rubbish\n"), limit=5)) == 5
+    with pytest.raises(ValueError, match="limit must be at least 0, got -1"):
+        read_lines(write(STORY), limit=-1)
 
 
 def test_examples_hold_the_story_so_far(write):

@@ -127,9 +127,14 @@ def test_help(program):
         ("sine", ["--points", "10"], "--points must be more than the window's 50"),
         ("char_lm", [], "--data FILE is needed"),
         ("char_lm", ["--data", "none.txt"], "none.txt"),
+        ("char_lm", ["--data", "no text"], "no text: expected text in UTF-8"),
+        ("babi_reader", ["--data", "no questions", "--test", "no questions"], "the training file has no questions"),
     ],
 )
-def test_mistakes_end_in_one_line(program, arguments, words, tmp_path):
+def test_mistakes_end_in_one_line(program, arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("no text").write_bytes(b"\xff" * 2000)
+    Path("no questions").write_text("1 Mary moved to the bathroom.\n")
     done = run(program, *arguments, "--quiet", "--out", tmp_path / "out")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -119,6 +119,8 @@ def test_killed_at_any_moment_the_last_checkpoint_is_whole(stories, tmp_path):
         (b"", [], "empty"),
         (b"\x00\xff\x12binary", [], "line 1|not text|UTF-8"),
         (b"just a poem\nof two lines\n", [], "line 1.*expected"),
+        (b"1 Mary\n" * 20, [], "every line is a single word"),
+        (b"1 Mary moved to the bathroom.\n", [], "no sentence is left to test on"),
         (b"1 Mary moved to the bathroom.\n", ["--device", "cuda:7"], "cuda"),
         (b"1 Mary moved to the bathroom.\n", ["--device", "abacus"], "unknown device 'abacus'"),
     ],
@@ -150,6 +152,23 @@ def test_a_checkpoint_of_something_else_is_refused_and_kept(stories, tmp_path):
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) == 1
     assert path.read_bytes() == before[:40]
+
+
+def test_babi_on_another_device(stories, tmp_path):
+    import babi
+
+    babi.main(["--data", str(stories), "--device", "strict", "--steps", "2", "--out", str(tmp_path), "--quiet"])
+    assert (tmp_path / "checkpoint.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [("xor", ["--steps", "-5"]), ("embedding", ["--steps", "0"]), ("embedding", ["--dim", "0"])],
+)
+def test_sizes_are_above_zero(program, arguments):
+    done = run(program, *arguments)
+    assert done.returncode == 2
+    assert "must be at least 1" in done.stderr
 
 
 @pytest.mark.parametrize("program", ["babi", "xor", "embedding"])

@@ -248,6 +248,13 @@ def test_without_data_means_are_nan(metric):
     assert math.isnan(metric.compute().item())
 
 
+def test_a_confusion_matrix_is_no_view_of_the_counts():
+    metric = m.ConfusionMatrix(2)
+    metric.update([0, 1], [0, 1])
+    metric.compute()[0, 0] = 7
+    check(metric.compute().numpy(), np.eye(2))
+
+
 def test_an_empty_confusion_matrix_is_zeros():
     check(m.ConfusionMatrix(2).compute().numpy(), np.zeros((2, 2)))
     check(m.ConfusionMatrix(2, "true").compute().numpy(), np.zeros((2, 2)))
@@ -335,6 +342,17 @@ def test_sums_go_through_a_checkpoint(tmp_path):
         check(second.compute().numpy(), whole.compute().numpy())
 
 
+def test_sums_out_of_a_file_go_on_where_the_batches_are():
+    for make in (m.Accuracy, m.R2Score):
+        first, second = make(), make()
+        first.update([1, 0], [0, 0])
+        second.load_state_dict(first.state_dict())
+        for metric, device in ((first, "cpu"), (second, "strict")):
+            metric.update(fw.asarray([1, 2], device=device), fw.asarray([1, 1], device=device))
+        assert second.compute().device == "strict"
+        check(second.compute().numpy(), first.compute().numpy())
+
+
 # ------------------------------------------------------------------------------------------------ broken input
 def update(metric, *batch):
     return lambda: metric.update(*batch)
@@ -345,6 +363,11 @@ BAD = {
     "no compute": (lambda: m.Metric().compute(), NotImplementedError, "must define compute"),
     "a state of numbers": (lambda: m.Mean().load_state_dict({"total": 1}), TypeError, "dict of tensors"),
     "a state that is none": (lambda: m.Mean().load_state_dict([1]), TypeError, "dict of tensors"),
+    "another class's state": (
+        lambda: m.Accuracy().load_state_dict({"total": fw.ones(()), "weight": fw.ones(())}),
+        ValueError,
+        "expected the sums 'right', 'total', got 'total', 'weight'",
+    ),
     "average": (lambda: m.Precision("samples"), ValueError, "average must be one of .* got 'samples'"),
     "binary of 3": (lambda: m.Recall(num_classes=3), ValueError, "for 2 classes, got 3; choose another average"),
     "zero_division": (lambda: m.F1Score(zero_division=0.5), ValueError, "must be 0, 1 or nan, got 0.5"),
@@ -369,6 +392,8 @@ BAD = {
     "classes": (update(m.ConfusionMatrix(3), [[0.1, 0.9]], [1]), ValueError, r"scores of shape \(1, 3\)"),
     "floating labels": (update(m.F1Score("macro", 3), [0.0, 1.0], [0, 1]), TypeError, "predictions of integers"),
     "floating targets": (update(m.F1Score("macro", 3), [0, 1], [0.0, 1.0]), TypeError, "target of integers"),
+    "floating labels above 1": (update(m.Accuracy(), [0.0, 2.0], [0, 2]), IndexError, "2"),
+    "floating targets above 1": (update(m.Accuracy(), [0, 2], [0.0, 2.0]), IndexError, "2"),
     "complex": (update(m.Accuracy(), [1j], [1]), TypeError, "predictions of integers"),
     "label too high": (update(m.Precision("micro", 3), [3], [0]), IndexError, "3"),
     "label negative": (update(m.Precision("micro", 3), [0], [-1]), IndexError, "-1"),
@@ -381,7 +406,9 @@ BAD = {
     "perplexity shapes": (update(m.Perplexity(), [[0.0, 0.0]], [0, 1]), ValueError, r"shape \(2, C\)"),
     "perplexity of labels": (update(m.Perplexity(), [[0, 1]], [0]), TypeError, "floating logits and integer targets"),
     "perplexity target": (update(m.Perplexity(), [[0.0, 1.0]], [5]), IndexError, "5"),
-    "weights": (update(m.Mean(), [1.0, 2.0], [1.0, 2.0, 3.0]), ValueError, "broadcast|shape"),
+    "weights": (update(m.Mean(), [1.0, 2.0], [1.0, 2.0, 3.0]), ValueError, "do not broadcast to values"),
+    "complex values": (update(m.Mean(), [1j]), TypeError, "expected values of real numbers, got complex64"),
+    "complex weights": (update(m.Mean(), [1.0], [1j]), TypeError, "expected weights of real numbers"),
     "more weights": (update(m.Mean(), 1.0, [1.0, 2.0]), ValueError, "do not broadcast to values"),
 }
 

@@ -8,7 +8,8 @@ import pytest
 import framework as fw
 from framework import nn, optim
 from framework.data import DataLoader
-from framework.training import load_checkpoint, save_checkpoint
+from framework.training import EarlyStopping, load_checkpoint, save_checkpoint
+from framework.training.randomness import random_state
 
 
 def parts(hidden=3, optimizer="Adam"):
@@ -72,3 +73,29 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         load_checkpoint(path, **parts())
     with pytest.raises(FileNotFoundError):
         load_checkpoint(tmp_path / "none")
+
+
+DAMAGE = {
+    "no parts": lambda saved: saved.pop("parts"),
+    "no extra": lambda saved: saved.pop("extra"),
+    "no weight": lambda saved: saved["parts"]["model"].pop("weight"),
+    "no best": lambda saved: saved["parts"]["stopping"].pop("best"),
+    "no random stream": lambda saved: saved["random"].pop("framework"),
+    "another random stream": lambda saved: saved["random"].update(python=[3, [1, 2], None]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_checkpoint_changes_nothing(name, tmp_path):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, model=nn.Linear(2, 2), stopping=EarlyStopping())
+    saved = fw.load(path)
+    DAMAGE[name](saved)
+    fw.save(saved, path)
+    mine = {"model": nn.Linear(2, 2), "stopping": EarlyStopping()}
+    mine["stopping"].best = 0.5
+    before = mine["model"].weight.detach().tolist(), random_state()
+    with pytest.raises((ValueError, RuntimeError)):
+        load_checkpoint(path, **mine)
+    assert (mine["model"].weight.tolist(), random_state()) == before
+    assert mine["stopping"].best == 0.5

@@ -13,7 +13,7 @@ import pytest
 import framework as fw
 from framework import nn, optim
 from framework.data import DataLoader, TensorDataset
-from framework.metrics import Accuracy, ConfusionMatrix
+from framework.metrics import Accuracy, ConfusionMatrix, Recall
 from framework.training import BestModel, Callback, EarlyStopping, History, fit
 
 
@@ -196,6 +196,18 @@ def test_the_best_model_is_kept_and_restored(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_an_earlier_runs_best_model_is_not_restored(tmp_path):
+    path = tmp_path / "best.safetensors"
+    fw.save({"weight": fw.ones(1)}, path)
+    train(epochs=1, callbacks=[BestModel(path, restore=True), Recorder(2, lambda run: run.stop("enough"))])
+    assert fw.load(path)["weight"].tolist() == [1]
+
+
+def test_numbers_may_be_numpys():
+    history, _ = train(epochs=np.int64(2), accumulate=np.int32(2))
+    assert len(history["loss"]) == 2
+
+
 def test_parameters_without_a_gradient_are_told_once():
     class Unused(nn.Module):
         def __init__(self):
@@ -288,6 +300,11 @@ def test_killed_at_random_moments_the_losses_are_the_same():
 
 
 # ---------------------------------------------------------------- mistakes
+def on_a_plateau():
+    made = make()
+    return {"made": made, "schedule": optim.lr_scheduler.ReduceLROnPlateau(made[1])}
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
@@ -295,9 +312,25 @@ def test_killed_at_random_moments_the_losses_are_the_same():
         (lambda: {"made": (make()[0], 3)}, TypeError, "optimizer must be an Optimizer, got int"),
         (lambda: {"epochs": -1}, ValueError, "epochs must be an integer of at least 0"),
         (lambda: {"epochs": 1.5}, ValueError, "epochs must be an integer"),
+        (lambda: {"clip_norm": -1.0}, ValueError, "clip_norm must be above 0, got -1.0"),
+        (lambda: {"clip_norm": float("nan")}, ValueError, "clip_norm must be above 0, got nan"),
+        (lambda: {"metrics": [Accuracy()]}, TypeError, "dict of names and metrics, got list"),
+        (lambda: {"metrics": {"loss": Accuracy()}}, ValueError, "the name 'loss' is taken"),
+        (lambda: {"metrics": {"val_f1": Accuracy()}}, ValueError, "the name 'val_f1' is taken"),
+        (lambda: {"checkpoint": "no/folder"}, FileNotFoundError, "does not exist; make it first"),
+        (lambda: {"callbacks": [BestModel("no/folder")]}, FileNotFoundError, "does not exist; make it first"),
+        (lambda: {"callbacks": [EarlyStopping(patience=-1)]}, ValueError, "patience must be at least 0, got -1"),
+        (
+            lambda: {"metrics": {"recall": Recall(average=None)}, "callbacks": [EarlyStopping("recall")]},
+            ValueError,
+            "'recall' has a number for each class",
+        ),
         (lambda: {"accumulate": 0}, ValueError, "accumulate must be an integer of at least 1"),
         (lambda: {"checkpoint_every": 3}, ValueError, "needs a path in checkpoint"),
         (lambda: {"schedule_every": "batch"}, ValueError, "schedule_every must be 'epoch' or 'step'"),
+        (lambda: {"schedule": 3}, TypeError, "schedule must be an LRScheduler, got int"),
+        (lambda: {"schedule": optim.lr_scheduler.StepLR(make()[1], 1)}, ValueError, "that of another optimizer"),
+        (lambda: on_a_plateau() | {"schedule_every": "step"}, ValueError, "expected schedule_every='epoch'"),
         (lambda: {"loader": [fw.ones((2, 4))]}, TypeError, r"expected batches \(input, ..., target\), got Tensor"),
         (lambda: {"loader": [()]}, TypeError, "expected batches"),
         (lambda: {"loader": DataLoader(problem(), 99, drop_last=True)}, ValueError, "gave no batches"),

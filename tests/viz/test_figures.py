@@ -26,7 +26,7 @@ def test_one_epoch_shows_as_a_point():
     assert curves({"loss": [1.0]}).axes[0].lines[0].get_marker() == "o"
 
 
-@pytest.mark.parametrize("series", [{}, {"loss": []}])
+@pytest.mark.parametrize("series", [{}, {"loss": []}, {"lr": [0.1]}])
 def test_nothing_to_draw_is_an_error(series):
     with pytest.raises(ValueError, match="has the training begun"):
         curves(series)
@@ -46,6 +46,11 @@ def test_confusion(values, kind):
 def test_only_square_matrices(shape):
     with pytest.raises(ValueError, match="expected a square matrix"):
         confusion_matrix(np.zeros(shape))
+
+
+def test_labels_may_be_numbers():
+    axes = confusion_matrix(np.eye(2), np.array([10, 2000])).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["10", "2000"]
 
 
 def test_one_label_a_class():
