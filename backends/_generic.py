@@ -57,7 +57,8 @@ class GenericBackend(Backend):
         self.device = f"{name}:{device}" if device else name
         self._native_device = native
         self.xp = _Standard(namespace, native, special=partial(SpecialFunctions, self))
-        self._native = {name: dtype for name, dtype in info.dtypes().items() if hasattr(np, name)}
+        self._standard = tuple(name for name in info.dtypes() if hasattr(np, name))
+        self._native = {name: getattr(namespace, name) for name in (*self._standard, "float16") if hasattr(namespace, name)}
         self._numpy: dict[Any, np.dtype[Any]] = {dtype: np.dtype(name) for name, dtype in self._native.items()}
         self._dtype_types = {type(dtype) for dtype in self._numpy}
         self.complex_dtypes = frozenset(dtype for dtype, host in self._numpy.items() if host.kind == "c")
@@ -93,7 +94,12 @@ class GenericBackend(Backend):
         return result
 
     def dtype_of(self, array: Array) -> np.dtype[Any]:
-        return self._numpy[array.dtype]
+        try:
+            return self._numpy[array.dtype]
+        except KeyError:
+            raise TypeError(
+                f"device {self.device!r}: {array.dtype} is none of the dtypes known here, {', '.join(self._native)}; cast first"
+            ) from None
 
     def native_dtype(self, dtype: Any) -> Any:
         if type(dtype) in self._dtype_types:
@@ -104,7 +110,7 @@ class GenericBackend(Backend):
         return self._native[name]
 
     def dtype_names(self) -> tuple[str, ...]:
-        return tuple(self._native)
+        return self._standard
 
     def owner(self, array: Array) -> Any:
         raw = getattr(array, "_array", array)

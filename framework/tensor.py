@@ -46,7 +46,9 @@ def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple
             host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
         return target.from_numpy(host, native), target
     # An array stays where it is, but NumPy's are values of the host, as lists are.
-    if found.device == "cpu" and obj.dtype not in _NUMBERS:
+    if found.device != "cpu":
+        found.dtype_of(obj)  # which is an error where the framework has no such dtype
+    elif obj.dtype not in _NUMBERS:
         _check_numbers(obj.dtype, given)
         if not obj.dtype.isnative:
             obj = np.asarray(obj, obj.dtype.newbyteorder("="), copy=if_needed)

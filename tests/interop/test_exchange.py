@@ -309,6 +309,17 @@ def test_asarray_keeps_the_gradient(wish):
     np.testing.assert_array_equal(w.grad.numpy(), [1.0, 1.0, 1.0])
 
 
+def test_pytorchs_dtypes_of_16_bits():
+    torch = pytest.importorskip("torch")
+    a = torch.tensor([0.5, 2.0], dtype=torch.float16)
+    for t, device in ((fw.asarray(a), "torch"), (fw.asarray(a, device="cpu"), "cpu"), (fw.Tensor(a), "torch")):
+        assert (t.device, t.dtype, t.tolist()) == (device, np.float16, [0.5, 2.0])
+    assert fw.ones(2).to("torch").to("float16").dtype == np.float16
+    for given in ({}, {"device": "cpu"}):
+        with pytest.raises(TypeError, match=r"bfloat16 is none of the dtypes known here.*cast first"):
+            fw.asarray(a.to(torch.bfloat16), **given)
+
+
 def test_arrays_of_pytorch_keep_their_memory():
     torch = pytest.importorskip("torch")
     a = torch.zeros(3)
