@@ -58,7 +58,9 @@ class GenericBackend(Backend):
         self._native_device = native
         self.xp = _Standard(namespace, native, special=partial(SpecialFunctions, self))
         self._standard = tuple(name for name in info.dtypes() if hasattr(np, name))
-        self._native = {name: getattr(namespace, name) for name in (*self._standard, "float16") if hasattr(namespace, name)}
+        self._native = {
+            name: getattr(namespace, name) for name in (*self._standard, "float16") if hasattr(namespace, name)
+        }
         self._numpy: dict[Any, np.dtype[Any]] = {dtype: np.dtype(name) for name, dtype in self._native.items()}
         self._dtype_types = {type(dtype) for dtype in self._numpy}
         self.complex_dtypes = frozenset(dtype for dtype, host in self._numpy.items() if host.kind == "c")
