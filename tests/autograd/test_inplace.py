@@ -363,3 +363,48 @@ def test_a_write_that_reads_what_it_overwrites():
     x *= x.T
     (x * fw.asarray([[0.0, 1.0], [2.0, 3.0]])).sum().backward()
     np.testing.assert_array_equal(a.grad.numpy(), [[0.0, 9.0], [6.0, 24.0]])
+
+
+def test_a_part_of_what_became_a_leaf_cannot_be_written():
+    x, v = fw.asarray([1.0, 2.0]), fw.Tensor(3.0, requires_grad=True)
+    part = x[:1]
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="is a part of a leaf"):
+        part += v
+    assert x.is_leaf
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_a_part_that_is_a_leaf_of_its_own_can_be_written_into_its_whole():
+    x = fw.zeros(3, dtype="float64")
+    part = x[:1].requires_grad_()
+    x[:1] = part
+    (g,) = fw.autograd.grad((x + 1).sum(), part)
+    assert g.tolist() == [1.0]
+
+
+def test_a_stale_view_of_a_plain_tensor_cannot_be_written_elsewhere():
+    v, x, y = leaf(2.0), fw.zeros(3, dtype="float64"), fw.zeros(2, dtype="float64")
+    view = x[1:]
+    x[1] = v
+    with pytest.raises(RuntimeError, match="would be lost"):
+        y[...] = view
+    with fw.no_grad():
+        y[...] = view
+    assert y.tolist() == [2.0, 0.0]
+
+
+def test_whole_numbers_are_written_without_a_gradient():
+    v, x = leaf(2.5), fw.asarray([1, 2])
+    x[0] = v
+    assert x.tolist() == [2, 2]
+    assert not x.requires_grad
+
+
+@pytest.mark.parametrize("wrap", [lambda f, *a: f(*a), fw.autograd.checkpoint])
+def test_a_leaf_that_was_given_other_data_is_stale(wrap):
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = wrap(lambda x: x * w, x).sum()
+    w.data = np.asarray([5.0, 6.0])
+    with pytest.raises(RuntimeError, match="was given other data"):
+        fw.autograd.grad(y, x, create_graph=True)

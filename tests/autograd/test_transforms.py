@@ -154,6 +154,39 @@ def test_checkpoint_has_second_derivatives():
     assert h.item() == pytest.approx((2 + 4 * 0.25) * np.exp(0.25), rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["leaf", "result", "constant"])
+def test_checkpoint_sees_that_what_it_read_from_outside_was_overwritten(kind):
+    x, w = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0])
+    w = w if kind == "constant" else w.requires_grad_()
+    w = w * 1.0 if kind == "result" else w
+    y = autograd.checkpoint(lambda x: x * w, x).sum()
+    with fw.set_grad_enabled(kind == "result"):
+        w *= 10.0
+    with pytest.raises(RuntimeError, match="overwritten in place"):
+        y.backward()
+    assert x.grad is None
+
+
+def test_checkpoint_may_write_what_it_made_itself():
+    def piece(x):
+        y = fw.zeros(3, dtype="float64")
+        y[:2] = x
+        y *= y
+        return y
+
+    x, other = t([1.0, 2.0]).requires_grad_(), fw.zeros(2)
+    y = autograd.checkpoint(piece, x).sum()
+    other += 1
+    assert autograd.grad(y, x)[0].tolist() == [2.0, 4.0]
+
+
+def test_checkpoint_passes_on_a_leaf_from_outside():
+    x, w = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0]).requires_grad_()
+    a, b = autograd.checkpoint(lambda x: (w, x * 2), x)
+    gx, gw = autograd.grad((a * b).sum(), [x, w])
+    assert (gx.tolist(), gw.tolist()) == ([6.0, 8.0], [2.0, 4.0])
+
+
 def test_gradcheck_names_the_wrong_entry():
     from framework.autograd import primitive
 
