@@ -178,7 +178,8 @@ def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
             f"the seed gradient of a real value must be real, got {seed.dtype} for {output.dtype}; take its real() part"
         )
     if seed.dtype != output.dtype:
-        seed = make_tensor(backend, backend.xp.astype(seed.data, output.data.dtype))
+        # Recorded where the seed is in a graph of its own, of which derivatives may be taken.
+        seed = seed.__array_namespace__().astype(seed, output.dtype)
     if create_graph:
         return output.node or output, seed
     return output.node or output, backend.xp.asarray(seed.data, copy=True)

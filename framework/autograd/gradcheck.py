@@ -9,6 +9,7 @@ import numpy as np
 
 from framework.autograd.functional import grad
 from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.modes import tracing
 from framework.autograd.tree import leaves, places, rebuild
 
 Host = np.ndarray[Any, Any]
@@ -108,7 +109,8 @@ def _flat(function: Callable[..., Any], inputs: Any) -> tuple[Callable[..., list
     arguments = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
 
     def flat(*values: Any) -> list[Any]:
-        results = leaves(function(*rebuild(arguments, iter(values))))
+        with tracing():
+            results = leaves(function(*rebuild(arguments, iter(values))))
         return [out for out in results if isinstance(out, Variable)]
 
     names = [f"input {i}{at}" for i, argument in enumerate(arguments) for at, _ in places(argument)]

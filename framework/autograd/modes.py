@@ -16,6 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class _Mode(threading.local):
     grad = True
+    traced = False
     casts: Casts | None = None
 
 
@@ -146,6 +147,19 @@ class set_grad_enabled(_GradMode):
             mode.grad = self.value
         else:
             super().__enter__()
+
+
+class tracing:
+    """Inside a function that is being differentiated: record, also the derivatives that are taken in there."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = mode.grad, mode.traced
+        mode.grad = mode.traced = True
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad, mode.traced = self._before
 
 
 class backward_mode:

@@ -54,6 +54,48 @@ def test_transforms_nest():
     assert ddd(t(2.0))[1].item() == 48.0
 
 
+def cubic(x):
+    return fw.sum(x**3)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda x: autograd.value_and_grad(cubic)(x)[1],
+        lambda x: autograd.jacobian(lambda x: x**2, x) @ x * 1.5,
+        lambda x: autograd.vjp(lambda x: x**2, x)[1](x)[0] * 1.5,
+        lambda x: autograd.jvp(lambda x: x**2, (x,), (x,))[1] * 1.5,
+        lambda x: autograd.jvp(lambda x: x**2, (x.to("float32"),), (x,))[1].to("float64") * 1.5,
+        lambda x: autograd.hessian(cubic, x) @ x / 2,
+        lambda x: autograd.hvp(cubic, x, x)[1] / 2,
+        lambda x: autograd.hvp(cubic, x, x)[0],
+        lambda x: autograd.checkpoint(lambda x: autograd.value_and_grad(cubic)(x)[1], x),
+    ],
+)
+def test_any_transform_may_be_in_a_function_that_is_differentiated(inner, device):
+    """Each is 3 * x**2 in its own way."""
+    x = t([0.5, -2.0], device)
+    np.testing.assert_allclose(autograd.jacobian(inner, x).cpu().numpy(), np.diag([3.0, -12.0]))
+    assert not inner(x).requires_grad
+    with fw.no_grad():
+        np.testing.assert_allclose(autograd.jacobian(inner, x).cpu().numpy(), np.diag([3.0, -12.0]))
+
+
+def test_a_derivative_taken_under_no_grad_is_a_constant():
+    @fw.no_grad()
+    def slope(x):
+        return autograd.value_and_grad(cubic)(x)[1]
+
+    assert autograd.jacobian(lambda x: x * slope(x), t([2.0])).tolist() == [[12.0]]
+
+
+def test_a_derivative_with_respect_to_what_is_outside_of_the_inner_function():
+    def outer(w):
+        return autograd.value_and_grad(lambda x: fw.sum(x**2 * w))(t([3.0]))[1].sum()
+
+    assert autograd.value_and_grad(outer)(t([5.0]))[1].tolist() == [6.0]
+
+
 def test_products_agree_with_the_jacobian(device):
     rng = np.random.default_rng(1)
     x, v, u = (t(rng.normal(size=n), device) for n in (3, 3, 2))
@@ -218,6 +260,13 @@ def test_gradcheck_goes_into_trees_and_names_the_place():
         autograd.gradcheck(lambda p: p["w"][0] * fw.stack([p["w"][1][0], wrong(p["w"][1])[1]]), [p])
     with pytest.raises(RuntimeError, match=r"of the first gradients .* of input 0\['w'\]\[1\]$"):
         autograd.gradgradcheck(lambda p: p["w"][1] ** 2 * wrong(p["w"][1]), [p])
+
+
+@pytest.mark.parametrize("check", [autograd.gradcheck, autograd.gradgradcheck])
+def test_derivatives_can_be_checked_themselves_under_no_grad_too(check):
+    x = t([0.5, -2.0]).requires_grad_()
+    with fw.no_grad():
+        assert check(lambda x: autograd.value_and_grad(cubic)(x)[1], x)
 
 
 @pytest.mark.parametrize("check", [autograd.gradcheck, autograd.gradgradcheck])
