@@ -273,12 +273,12 @@ class Primitive(Op):
             needs &= self.wanted
             if needs:
                 return self.record(backend, edges(arrays, needs), raw, kwargs, needs, y)
-        if type(y) is tuple:
-            return self.tensors(backend, y)
-        t = make_tensor(backend, y)
-        if mixed and self.view:
-            t._cut = not mode.grad or arrays[0]._cut
-        return t
+        made = self.tensors(backend, y) if type(y) is tuple else make_tensor(backend, y)
+        if self.view:
+            cut = not mode.grad or (isinstance(arrays[0], Variable) and arrays[0]._cut)
+            for t in made if type(y) is tuple else (made,):
+                t._cut = cut
+        return made
 
     def typed(self, backend: Backend, dtype: Any, needs: int) -> tuple[Any, int]:
         """The library's dtype for the one asked for, and which arguments need a gradient of a result of that dtype."""
