@@ -295,6 +295,29 @@ def test_second_derivatives_go_through_parts():
     np.testing.assert_allclose(h.numpy(), [2 + 2 * 4 + 4 * 2, 2 + 4 * 2])
 
 
+@pytest.mark.parametrize("part", [fw.real, fw.imag])
+def test_the_real_and_imaginary_parts_of_a_leaf_are_views(part):
+    z = fw.Tensor(np.asarray([1.0 + 2.0j]), requires_grad=True)
+    w = part(z)
+    with pytest.raises(RuntimeError, match="is a view"):
+        w *= 2
+    assert z.tolist() == [1.0 + 2.0j]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_views_taken_out_of_the_graph_may_be_read_whatever_else_was_written(others):
+    kept = [fw.zeros(2) for _ in range(others)]
+    for x in kept:
+        x += leaf(1.0).to("float32")
+    v, x = leaf(2.0), fw.zeros((2, 2), dtype="float64")
+    with fw.no_grad():
+        views = [x.T, x[0], *x]
+    views += [x.detach().T, x.detach()[0], *x.detach()]
+    x[0] = v
+    assert [(view + 1).shape[0] for view in views] == [2] * 8
+    assert fw.reshape(np.ones((2, 2)), (4,)).tolist() == [1.0] * 4
+
+
 def test_no_grad_may_write_leaves():
     a = leaf([1.0, 2.0])
     with fw.no_grad():
