@@ -12,7 +12,7 @@ from framework.autograd.graph import Edge, Node, Variable, next_seq
 from framework.autograd.modes import enable_grad, mode
 from framework.autograd.primitive import Op, recorded, revive
 from framework.autograd.tree import leaves, rebuild
-from framework.autograd.versions import check_saved, latest
+from framework.autograd.versions import check_saved, latest, written_since
 
 _states: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
 
@@ -64,7 +64,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     function : callable
         From tensors (or trees) to a tensor or tree; tensors that it reads from outside get their gradients too.
         It must compute the same again: random numbers of the framework are replayed, and what it reads from outside must
-        not be written in between.
+        not be written in between, nor by the function itself.
     *args, **kwargs : Tensor, tree, or anything else
         Its arguments.
 
@@ -72,6 +72,13 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     -------
     Tensor or tree
         What the function returns.
+
+    Raises
+    ------
+    RuntimeError
+        If the function writes into its arguments; on the way back, if what it read was written since.
+    TypeError
+        If it returns anything but tensors.
 
     Examples
     --------
@@ -94,6 +101,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     started = next_seq()
     cut = [identity(x) if isinstance(x, Variable) and x.requires_grad else x for x in flat]
     result = run(cut)
+    _check_unwritten(flat, started)
     results = leaves(result)
     if not all(isinstance(out, Variable) for out in results):
         raise TypeError("checkpoint: the function must return a tensor, or a tuple, list or dict of tensors")
@@ -112,6 +120,15 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 _checkpoint = _Checkpoint(checkpoint)
+
+
+def _check_unwritten(flat: list[Any], started: int) -> None:
+    for x in flat:
+        if isinstance(x, Variable) and started < latest.seq and written_since(x.backend, x.data, started):
+            raise RuntimeError(
+                f"checkpoint: the function wrote in place into an argument of shape {x.shape}, and would do so again on the way "
+                "back; clone() the argument in the function"
+            )
 
 
 def _walked(roots: list[Edge], started: int, own: set[Any]) -> Iterator[Any]:

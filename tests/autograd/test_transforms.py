@@ -222,6 +222,13 @@ def test_checkpoint_may_write_what_it_made_itself():
     assert autograd.grad(y, x)[0].tolist() == [2.0, 4.0]
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_checkpoint_calls_may_not_write_into_its_arguments(recorded):
+    x, y = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0])
+    with pytest.raises(RuntimeError, match=r"wrote in place into an argument of shape \(2,\)"):
+        autograd.checkpoint(lambda x, y: x * y.mul_(2.0), x, y * x if recorded else y)
+
+
 def test_checkpoint_passes_on_a_leaf_from_outside():
     x, w = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0]).requires_grad_()
     a, b = autograd.checkpoint(lambda x: (w, x * 2), x)
