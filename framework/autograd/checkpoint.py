@@ -126,8 +126,8 @@ def _check_unwritten(flat: list[Any], started: int) -> None:
     for x in flat:
         if isinstance(x, Variable) and started < latest.seq and written_since(x.backend, x.data, started):
             raise RuntimeError(
-                f"checkpoint: the function wrote in place into an argument of shape {x.shape}, and would do so again on the way "
-                "back; clone() the argument in the function"
+                f"checkpoint: the function wrote in place into an argument of shape {x.shape}, and would do so again on the "
+                "way back; clone() the argument in the function"
             )
 
 

@@ -371,7 +371,10 @@ def revive(node: Node, raw: Any, edge: Edge) -> Any:
         return edge
     if raw is None or type(raw) in node.op.constants:
         return raw
-    return make_tensor(node.backend, raw, edge)
+    t = make_tensor(node.backend, raw, edge)
+    # A constant that shares memory with what was written in the graph had been taken out of it on purpose.
+    t._cut = edge is None
+    return t
 
 
 def revive_output(node: Node) -> Any:

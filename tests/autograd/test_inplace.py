@@ -318,6 +318,14 @@ def test_views_taken_out_of_the_graph_may_be_read_whatever_else_was_written(othe
     assert fw.reshape(np.ones((2, 2)), (4,)).tolist() == [1.0] * 4
 
 
+def test_second_derivatives_by_constants_taken_from_what_was_written():
+    a, w = leaf([2.0]), leaf([3.0])
+    x = a * 1
+    x *= x
+    (g,) = fw.autograd.grad(x.detach() * w**2, w, create_graph=True)
+    assert fw.autograd.grad(g, w)[0].tolist() == [8.0]
+
+
 def test_no_grad_may_write_leaves():
     a = leaf([1.0, 2.0])
     with fw.no_grad():
