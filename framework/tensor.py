@@ -268,6 +268,8 @@ class Tensor(Variable):
         """
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that does not require a gradient")
+        if not callable(hook):
+            raise TypeError(f"expected a function of the gradient as the hook, got {type(hook).__name__}")
         hooks: dict[int, Any] = (self.node.hooks if self.node is not None else self._hooks) or {}
         key = _hook_ids()
         hooks[key] = hook

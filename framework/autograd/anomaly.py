@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ from framework.autograd.rows import RowSparse
 
 _OURS = tuple(str(folder) for folder in (Path(__file__).parents[1], Path(backends.__file__).parent))
 _LIBRARY = ("nan", "inf")
+_CALLS: dict[Any, Any] = {cls: vars(cls)["__call__"] for cls in (Primitive, Fused)}
+_lock = Lock()
+_blocks, _written = 0, True
+"""How many blocks are open, in all threads, and whether calls went the written way before the first."""
 
 
 class _Watched:
@@ -77,18 +82,35 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: the gradient of 'sqrt' is the first that is not finite: ...
     """
-    before: dict[Any, Any] = {cls: vars(cls)["__call__"] for cls in (Primitive, Fused)}
-    for cls, call in before.items():
-        cls.__call__ = _watching(call)
-    way = rewrite(written=False)
+    _enter()
     try:
         # What NumPy would warn of is told by the error.
         with np.errstate(all="ignore"):
             yield
     finally:
-        for cls, call in before.items():
-            cls.__call__ = call
-        rewrite(written=way.written)
+        _leave()
+
+
+def _enter() -> None:
+    """Give the classes the call that looks, if no other block has done so."""
+    global _blocks, _written
+    with _lock:
+        if not _blocks:
+            for cls, call in _CALLS.items():
+                cls.__call__ = _watching(call)
+            _written = rewrite(written=False).written
+        _blocks += 1
+
+
+def _leave() -> None:
+    """Give the classes their own call again, if no other block, of another thread, is open."""
+    global _blocks
+    with _lock:
+        _blocks -= 1
+        if not _blocks:
+            for cls, call in _CALLS.items():
+                cls.__call__ = call
+            rewrite(written=_written)
 
 
 def _watching(call: Callable[..., Any]) -> Callable[..., Any]:

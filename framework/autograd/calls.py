@@ -82,7 +82,7 @@ def _first(*args: Any, **kwargs: Any) -> Any:
 
 def _write_out(op: Any) -> None:
     code = op.fun.__code__
-    call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, op.results is not None)
+    call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, op.results is not None, op.view)
     target = _target(call, code)
     written = _code(call, len(target), _way.written, _way.casts and op.precision is not None)
     named = dict(zip(_TARGET, target))
@@ -174,6 +174,7 @@ class _Call(NamedTuple):
     keywords: tuple[str, ...]
     joins: bool
     several: bool
+    view: bool
 
     def short(self) -> bool:
         return len(self.names) <= _MOST and not (self.joins and self.several)
@@ -257,20 +258,22 @@ def _joined(general: str) -> str:
         _raw.append(_x.data)"""
 
 
-_NEW = """
+def _tensor(call: _Call) -> str:
+    """A new tensor around a raw result."""
+    cut = f"{call.names[0]}._cut or not _mode.grad" if call.view else "False"
+    return f"""
     if type(_y) is not _backend.array_type:
         _y = _backend.wrap(_y)
     _t = _new(_Tensor)
     _t.data = _y
     _t.backend = _backend
-    _t._cut = False
+    _t._cut = {cut}
     _t._grad = _t._hooks = _t._owed = _t._whole = None"""
-"""A new tensor around a raw result."""
 
 
 def _one(call: _Call, inputs: str) -> str:
     """The result as a tensor, in a new place in the graph if it is recorded; as ``recorded`` in primitive.py does it."""
-    return f"""{_NEW}{_node(call, inputs)}
+    return f"""{_tensor(call)}{_node(call, inputs)}
             _node.shape = _y.shape
             _node.dtype = _y.dtype
             _t.node = _node
@@ -285,7 +288,7 @@ def _several(call: _Call, inputs: str) -> str:
     """The results as tensors, each below a node of its own if they are recorded."""
     return f"""
     _results = []
-    for _y in _y:{indent(_NEW, "    ")}
+    for _y in _y:{indent(_tensor(call), "    ")}
         _t.node = None
         _t.requires_grad = False
         _results.append(_t){_node(call, inputs, "tuple([_t.data for _t in _results])")}

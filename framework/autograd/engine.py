@@ -148,8 +148,22 @@ def _run_hooks(hooks: dict[int, Any], g: Any, backend: Any, tensors: bool) -> An
     g = g if tensors else make_tensor(backend, backend.wrap(g))
     for hook in list(hooks.values()):
         replaced = hook(g)
-        g = g if replaced is None else replaced
+        if replaced is not None:
+            _check_replaced(replaced, g)
+            g = replaced
     return g if tensors else g.data
+
+
+def _check_replaced(replaced: Any, g: Any) -> None:
+    """Raise unless what a hook returned can stand for the gradient ``g``."""
+    if not isinstance(replaced, Variable):
+        raise TypeError(f"a hook must return a tensor in place of the gradient, or None, got {type(replaced).__name__}")
+    found, expected = [(tuple(x.shape), x.dtype, x.backend.device) for x in (replaced, g)]
+    if found != expected:
+        raise ValueError(
+            "a hook must return a gradient of the same kind: expected shape {}, {} on {!r}, ".format(*expected)
+            + "got shape {}, {} on {!r}".format(*found)
+        )
 
 
 def _leading_to(wanted: set[Any], roots: list[Edge]) -> set[Any]:

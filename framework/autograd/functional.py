@@ -6,6 +6,8 @@ from math import prod
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from framework.autograd.engine import accumulate, propagate
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.rows import RowSparse
@@ -163,15 +165,21 @@ def _root(output: Any, seed: Any, create_graph: bool) -> tuple[Any, Any]:
         raw = backend.xp.ones(output.data.shape, dtype=output.data.dtype)
         return output.node or output, make_tensor(backend, raw) if create_graph else raw
     if not isinstance(seed, Variable):
-        seed = make_tensor(backend, backend.asarray(seed, dtype=output.dtype))
+        dtype = np.dtype("complex128") if np.iscomplexobj(seed) else output.dtype
+        seed = make_tensor(backend, backend.asarray(seed, dtype=dtype))
     if seed.backend is not backend:
         raise RuntimeError(
             f"the seed gradient is on {seed.backend.device!r} but the tensor on {backend.device!r}; move it with .to()"
         )
     if seed.shape != output.shape:
         raise ValueError(f"the seed gradient must have the tensor's shape {output.shape}, got {seed.shape}")
+    if seed.dtype.kind == "c" and output.dtype.kind != "c":
+        raise TypeError(
+            f"the seed gradient of a real value must be real, got {seed.dtype} for {output.dtype}; take its real() part"
+        )
     if seed.dtype != output.dtype:
-        seed = make_tensor(backend, backend.xp.astype(seed.data, output.data.dtype))
+        # Recorded where the seed is in a graph of its own, of which derivatives may be taken.
+        seed = seed.__array_namespace__().astype(seed, output.dtype)
     if create_graph:
         return output.node or output, seed
     return output.node or output, backend.xp.asarray(seed.data, copy=True)

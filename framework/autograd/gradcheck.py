@@ -9,6 +9,7 @@ import numpy as np
 
 from framework.autograd.functional import grad
 from framework.autograd.graph import Variable, make_tensor
+from framework.autograd.modes import tracing
 from framework.autograd.tree import leaves, places, rebuild
 
 Host = np.ndarray[Any, Any]
@@ -49,7 +50,8 @@ def gradcheck(
     RuntimeError
         If they do not; names the output, the input, the entry, and both numbers.
     TypeError
-        If an input has less than double precision, with which differences are too coarse.
+        If an input has less than double precision, with which differences are too coarse, or the function returns nothing
+        that has a gradient.
     ValueError
         If no input requires a gradient, so that there is nothing to check.
 
@@ -108,8 +110,15 @@ def _flat(function: Callable[..., Any], inputs: Any) -> tuple[Callable[..., list
     arguments = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
 
     def flat(*values: Any) -> list[Any]:
-        results = leaves(function(*rebuild(arguments, iter(values))))
-        return [out for out in results if isinstance(out, Variable)]
+        with tracing():
+            results = leaves(function(*rebuild(arguments, iter(values))))
+        tensors = [out for out in results if isinstance(out, Variable)]
+        if not any(out.dtype.kind in "fcV" for out in tensors):
+            raise TypeError(
+                "gradcheck: the function returned no floating or complex tensor, so there is nothing to check; it returned "
+                f"{', '.join(type(out).__name__ for out in results) or 'nothing'}"
+            )
+        return tensors
 
     names = [f"input {i}{at}" for i, argument in enumerate(arguments) for at, _ in places(argument)]
     return flat, leaves(arguments), names

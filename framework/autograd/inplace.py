@@ -89,9 +89,15 @@ def _check_allowed(name: str, x: Any) -> None:
             f"{name}: this tensor is a view, made by {x.node.name!r}, of a leaf that requires a gradient, so it cannot be "
             "changed in place while recording; do it under no_grad(), or work on a clone()"
         )
-    while mixed and _is_part(x):
+    while _is_part(x):
         x = x._whole[0]
-        check_views(x)
+        if mixed:
+            check_views(x)
+        if x.requires_grad and x.node is None:
+            raise RuntimeError(
+                f"{name}: this tensor is a part of a leaf that has required a gradient since, so it cannot be changed in place "
+                "while recording; do it under no_grad(), or work on a clone()"
+            )
 
 
 def _behind_views(edge: Edge) -> Edge:

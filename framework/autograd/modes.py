@@ -16,6 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class _Mode(threading.local):
     grad = True
+    traced = False
     casts: Casts | None = None
 
 
@@ -111,17 +112,54 @@ class enable_grad(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Record or not, as ``value`` says, inside a ``with`` block.
+    """Record or not, as ``value`` says: from the call on or, in a ``with`` statement or as a decorator, inside alone.
 
     Parameters
     ----------
     value : bool
         Whether to record.
+
+    Examples
+    --------
+    >>> import framework as fw
+    >>> with fw.set_grad_enabled(False):
+    ...     fw.is_grad_enabled()
+    False
+    >>> fw.is_grad_enabled()
+    True
     """
 
     def __init__(self, value: bool) -> None:
         super().__init__()
         self.value = bool(value)
+        super().__enter__()
+        self._begun = True
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function."""
+        self.__exit__()
+        return super().__call__(function)
+
+    def __enter__(self) -> None:
+        # The block began with the call, unless this one is entered again.
+        if self._begun:
+            self._begun = False
+            mode.grad = self.value
+        else:
+            super().__enter__()
+
+
+class tracing:
+    """Inside a function that is being differentiated: record, also the derivatives that are taken in there."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = mode.grad, mode.traced
+        mode.grad = mode.traced = True
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad, mode.traced = self._before
 
 
 class backward_mode:

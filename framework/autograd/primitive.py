@@ -227,6 +227,11 @@ class Primitive(Op):
 
     def defvjp(self, *rules: Rule | None) -> None:
         """Set the gradient rules, one for each array argument (an operation on a list of arrays has one for all)."""
+        if len(rules) != len(self.names):
+            raise TypeError(
+                f"{self.name}: expected {len(self.names)} gradient rules, one or None for each of {', '.join(self.names)}, got "
+                f"{len(rules)}"
+            )
         self.rules = tuple(rule and (rule, self._sources(rule)) for rule in rules)
         self.keeps_shapes = any("shapes" in rule[1] for rule in self.rules if rule)
         self.wanted = -1 if self.joins else sum(1 << i for i, rule in enumerate(rules) if rule)
@@ -237,6 +242,12 @@ class Primitive(Op):
     def _sources(self, rule: Rule) -> tuple[int | str, ...]:
         """Where what the rule asks for is found: an argument's position, -1 for the output, or else the name."""
         asked = rule.__code__.co_varnames[2 : rule.__code__.co_argcount]
+        known = {*self.names, *self.keywords, "y", "shape", *(("i", "args", "shapes") if self.joins else ())}
+        for name in asked:
+            if name not in known:
+                raise TypeError(
+                    f"{self.name}: a gradient rule asks for {name!r}, but there is only {', '.join(sorted(known))}"
+                )
         return tuple(-1 if n == "y" else self.names.index(n) if n in self.names else n for n in asked)
 
     @property
@@ -262,12 +273,12 @@ class Primitive(Op):
             needs &= self.wanted
             if needs:
                 return self.record(backend, edges(arrays, needs), raw, kwargs, needs, y)
-        if type(y) is tuple:
-            return self.tensors(backend, y)
-        t = make_tensor(backend, y)
-        if mixed and self.view:
-            t._cut = not mode.grad or arrays[0]._cut
-        return t
+        made = self.tensors(backend, y) if type(y) is tuple else make_tensor(backend, y)
+        if self.view:
+            cut = not mode.grad or (isinstance(arrays[0], Variable) and arrays[0]._cut)
+            for t in made if type(y) is tuple else (made,):
+                t._cut = cut
+        return made
 
     def typed(self, backend: Backend, dtype: Any, needs: int) -> tuple[Any, int]:
         """The library's dtype for the one asked for, and which arguments need a gradient of a result of that dtype."""
@@ -352,10 +363,18 @@ def _plain_number(x: complex) -> complex:
 def revive(node: Node, raw: Any, edge: Edge) -> Any:
     """A kept raw argument as the tensor it was, in its place in the graph."""
     if isinstance(edge, Variable):
+        if raw is not None and raw is not edge.data:
+            raise RuntimeError(
+                f"the gradient of {node.name!r} needs the values of a leaf of shape {tuple(raw.shape)}, which was given "
+                f"other data after {node.name!r} used it; set data after backward()"
+            )
         return edge
     if raw is None or type(raw) in node.op.constants:
         return raw
-    return make_tensor(node.backend, raw, edge)
+    t = make_tensor(node.backend, raw, edge)
+    # A constant that shares memory with what was written in the graph had been taken out of it on purpose.
+    t._cut = edge is None
+    return t
 
 
 def revive_output(node: Node) -> Any:

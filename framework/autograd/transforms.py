@@ -1,4 +1,7 @@
-"""Functions that make derivatives of functions, over nested tuples, lists and dicts of tensors."""
+"""Functions that make derivatives of functions, over nested tuples, lists and dicts of tensors.
+
+They nest: in a function that one of them differentiates, the derivatives that others take are recorded.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from functools import wraps
 from math import prod
 from typing import Any
 
+from framework.autograd.checkpoint import preserve
 from framework.autograd.functional import grad
 from framework.autograd.fused import identity
 from framework.autograd.graph import Variable, make_tensor
-from framework.autograd.modes import enable_grad
+from framework.autograd.modes import mode, tracing
 from framework.autograd.tree import aligned, leaves, map_tree, places, rebuild
 
 Function = Callable[..., Any]
@@ -27,6 +31,14 @@ def _traced(x: Any) -> Any:
         return identity(x)
     leaf = make_tensor(x.backend, x.data)
     return leaf.requires_grad_()
+
+
+def _records(create_graph: bool) -> bool:
+    """Whether derivatives are recorded: if asked to, or where they are part of what is being differentiated."""
+    return create_graph or (mode.traced and mode.grad)
+
+
+preserve(lambda: mode.traced, lambda traced: setattr(mode, "traced", traced))
 
 
 def _untraced(x: Any, create_graph: bool) -> Any:
@@ -125,7 +137,8 @@ def value_and_grad(
     has_aux : bool
         Whether the function returns a pair, whose second part is passed on and not differentiated.
     create_graph : bool
-        Record the gradients, for derivatives of higher order.
+        Record the gradients, for derivatives of higher order; in a function that is itself differentiated, by one of these
+        functions, they always are.
 
     Returns
     -------
@@ -143,8 +156,8 @@ def value_and_grad(
 
     @wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        numbers = _positions(argnums, len(args))
-        with enable_grad():
+        numbers, records = _positions(argnums, len(args)), _records(create_graph)
+        with tracing():
             traced = [map_tree(_traced, a) if i in numbers else a for i, a in enumerate(args)]
             result = function(*traced, **kwargs)
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
@@ -154,8 +167,8 @@ def value_and_grad(
         value = result[0] if has_aux else result
         _check_single("value_and_grad", value)
         wanted = tuple(traced[i] for i in numbers)
-        grads = rebuild(wanted, iter(_gradient(value, leaves(wanted), create_graph=create_graph)))
-        return map_tree(lambda v: _untraced(v, create_graph), result), grads[0] if isinstance(argnums, int) else grads
+        grads = rebuild(wanted, iter(_gradient(value, leaves(wanted), create_graph=records)))
+        return map_tree(lambda v: _untraced(v, records), result), grads[0] if isinstance(argnums, int) else grads
 
     return differentiated
 
@@ -184,17 +197,18 @@ def vjp(function: Function, *primals: Any, create_graph: bool = False) -> tuple[
     >>> pull(fw.asarray([1.0, 10.0]))[0]
     Tensor([ 2., 40.])
     """
-    with enable_grad():
+    with tracing():
         traced = tuple(map_tree(_traced, p) for p in primals)
         value = function(*traced)
     outputs = _tensors("vjp", value)
 
     def pull(seed: Any) -> tuple[Any, ...]:
         seeds = _directions("vjp", "the vector", value, seed)
-        found = _grads(outputs, leaves(traced), seeds, create_graph=create_graph, retain=True)
+        found = _grads(outputs, leaves(traced), seeds, create_graph=_records(create_graph), retain=True)
         return rebuild(traced, iter(found))  # type: ignore[no-any-return]
 
-    return map_tree(lambda v: _untraced(v, create_graph), value), pull
+    records = _records(create_graph)
+    return map_tree(lambda v: _untraced(v, records), value), pull
 
 
 def jvp(function: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -225,16 +239,17 @@ def jvp(function: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...])
             f"jvp: primals must be a tuple, one for each argument of the function, got {type(primals).__name__}"
         )
     vectors = _directions("jvp", "tangents", primals, tangents)
-    with enable_grad():
+    records = _records(False)
+    with tracing():
         traced = tuple(map_tree(_traced, p) for p in primals)
         value = function(*traced)
-        outputs = _tensors("jvp", value)
-        inexact = [out for out in outputs if _is_inexact(out)]
-        seeds = [_zeros_like(out).requires_grad_() for out in inexact]
-        pulled = _grads(inexact, leaves(traced), seeds, create_graph=True)
-    pushed = iter(_grads(pulled, seeds, vectors, create_graph=False))
+    outputs = _tensors("jvp", value)
+    inexact = [out for out in outputs if _is_inexact(out)]
+    seeds = [_zeros_like(out).requires_grad_() for out in inexact]
+    pulled = _grads(inexact, leaves(traced), seeds, create_graph=True)
+    pushed = iter(_grads(pulled, seeds, vectors, create_graph=records))
     tangent = rebuild(value, (next(pushed) if _is_inexact(out) else _zeros_like(out) for out in outputs))
-    return map_tree(lambda v: _untraced(v, False), value), tangent
+    return map_tree(lambda v: _untraced(v, records), value), tangent
 
 
 def jacobian(function: Function, x: Any, *, create_graph: bool = False) -> Any:
@@ -249,7 +264,7 @@ def jacobian(function: Function, x: Any, *, create_graph: bool = False) -> Any:
     x : Tensor or tree
         Where to differentiate.
     create_graph : bool
-        Record the result, for derivatives of higher order.
+        Record the result, for derivatives of higher order; see :func:`value_and_grad`.
 
     Returns
     -------
@@ -268,7 +283,8 @@ def jacobian(function: Function, x: Any, *, create_graph: bool = False) -> Any:
     Tensor([[2., 0.],
             [0., 4.]])
     """
-    with enable_grad():
+    records = _records(create_graph)
+    with tracing():
         traced = map_tree(_traced, x)
         value = function(traced)
     for out in _tensors("jacobian", value):
@@ -276,7 +292,7 @@ def jacobian(function: Function, x: Any, *, create_graph: bool = False) -> Any:
             raise TypeError(
                 f"jacobian: expected real results, got {out.dtype}; differentiate the real() and the imag() part, or use vjp"
             )
-    return map_tree(lambda out: _jacobian_of(out, traced, create_graph), value)
+    return map_tree(lambda out: _jacobian_of(out, traced, records), value)
 
 
 def _jacobian_of(out: Any, traced: Any, create_graph: bool) -> Any:
@@ -322,7 +338,7 @@ def hessian(function: Function, x: Any) -> Any:
     Tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    gradient = value_and_grad(function, create_graph=True)
+    gradient = value_and_grad(function)
     return jacobian(lambda at: gradient(at)[1], x)
 
 
@@ -347,10 +363,11 @@ def hvp(function: Function, x: Any, v: Any) -> tuple[Any, Any]:
     Tensor([ 6., 12.])
     """
     vectors = _directions("hvp", "v", x, v)
-    with enable_grad():
+    records = _records(False)
+    with tracing():
         traced = map_tree(_traced, x)
         value = function(traced)
-        _check_single("hvp", value)
-        gradient = _gradient(value, leaves(traced), create_graph=True)
-    product = _grads(gradient, leaves(traced), vectors, create_graph=False)
-    return rebuild(x, (_untraced(g, False) for g in gradient)), rebuild(x, iter(product))
+    _check_single("hvp", value)
+    gradient = _gradient(value, leaves(traced), create_graph=True)
+    product = _grads(gradient, leaves(traced), vectors, create_graph=records)
+    return rebuild(x, (_untraced(g, records) for g in gradient)), rebuild(x, iter(product))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework.autograd.deferred import lock
@@ -100,8 +101,13 @@ def _forget_with(owner: Any, key: int) -> Any:
 
 def written_since(backend: Backend, array: Any, seq: int) -> bool:
     """Whether the array's buffer was written after the moment ``seq``."""
+    return _last_write(backend, array) > seq
+
+
+def _last_write(backend: Backend, array: Any) -> int:
+    """When the array's buffer was last written; 0 for never."""
     write = _writes.get(id(backend.owner(array)))
-    return write is not None and write.seq > seq
+    return 0 if write is None else write.seq
 
 
 def _arrays(*values: Any) -> Iterator[Any]:
@@ -113,16 +119,26 @@ def _arrays(*values: Any) -> Iterator[Any]:
             yield value
 
 
-def check_saved(node: Node) -> None:
+def check_saved(node: Node, used: int | None = None, until: float = inf) -> None:
     """Raise if a value that ``node`` kept for its gradient was overwritten since.
+
+    Parameters
+    ----------
+    node : Node
+        Whose values are looked at.
+    used : int, optional
+        The moment since which they must be the same; that at which the node was made, if not given.
+    until : int, optional
+        The moment from which on they may change again.
 
     Raises
     ------
     RuntimeError
         Naming the operation and the remedy.
     """
+    since = node.seq if used is None else used
     for value in _arrays(*node.args, *node.kwargs.values(), node.y):
-        if written_since(node.backend, value, node.seq):
+        if since < _last_write(node.backend, value) < until:
             raise RuntimeError(
                 f"the gradient of {node.name!r} needs a value of shape {tuple(value.shape)} that was overwritten in place "
                 f"after {node.name!r} used it; write into a clone() instead, or do the in-place operation after backward()"

@@ -580,7 +580,7 @@ def conj(xp: Any, x: Array, /) -> Array:
 conj.defvjp(lambda xp, g: xp.conj(g))
 
 
-@primitive(holomorphic=False)
+@primitive(view=True, holomorphic=False)
 def real(xp: Any, x: Array, /) -> Array:
     """Real part."""
     return xp.real(x)
@@ -589,7 +589,7 @@ def real(xp: Any, x: Array, /) -> Array:
 real.defvjp(lambda xp, g: g)
 
 
-@primitive(holomorphic=False)
+@primitive(view=True, holomorphic=False)
 def imag(xp: Any, x: Array, /) -> Array:
     """Imaginary part."""
     return xp.imag(x)

@@ -13,7 +13,7 @@ from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.inplace import write
 from framework.autograd.modes import mode
 from framework.autograd.primitive import primitive
-from framework.autograd.versions import note_write
+from framework.autograd.versions import check_views, mixed, note_write
 from framework.ops.manipulation import broadcast_to, reshape
 
 Array = Any
@@ -173,16 +173,19 @@ def assign(x: Any, key: Any, value: Any, /) -> None:
     """``x[key] = value`` in place, with the gradients of both."""
     key = raw_key(key, x)
     value = _as_value(value, x)
-    value_needs = isinstance(value, Variable) and value.requires_grad
+    value_needs = isinstance(value, Variable) and value.requires_grad and x.dtype.kind in "fcV"
     if mode.grad and (x.requires_grad or value_needs):
         if not _is_there(x, key, value):
             write(_setitem, x, value, key=key)
         return
-    if isinstance(value, Variable) and value.backend is not x.backend:
-        raise RuntimeError(
-            f"cannot write a tensor on {value.backend.device!r} into one on {x.backend.device!r}; "
-            f"move it with .to({x.backend.device!r})"
-        )
+    if isinstance(value, Variable):
+        if value.backend is not x.backend:
+            raise RuntimeError(
+                f"cannot write a tensor on {value.backend.device!r} into one on {x.backend.device!r}; "
+                f"move it with .to({x.backend.device!r})"
+            )
+        if mixed and mode.grad:
+            check_views(value)
     x.backend.xp.assign(x.data, key, value.data if isinstance(value, Variable) else value)
     note_write(x.backend, x.data, by_optimizer=x.node is None)
 
@@ -214,6 +217,7 @@ def _is_there(x: Any, key: Any, value: Any) -> bool:
         and is_basic(key)
         and bool(part[1] == key)
         and x.backend.owner(value.data) is x.backend.owner(x.data)
+        and (value.node is not None or not value.requires_grad)
     )
 
 

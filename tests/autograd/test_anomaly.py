@@ -1,5 +1,7 @@
 """detect_anomaly names the line that made the first NaN or infinity, and costs nothing when it is off."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,23 @@ def test_the_classes_have_their_own_methods_again():
     with pytest.raises(KeyError):
         fail()
     assert methods() == before
+
+
+def test_blocks_of_two_threads_may_overlap():
+    before = [vars(cls)["__call__"] for cls in (Primitive, Fused)]
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with detect_anomaly():
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=other)
+    with detect_anomaly():
+        thread.start()
+        entered.wait()
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError):
+        fw.log(fw.asarray([0.0]))
+    leave.set()
+    thread.join()
+    assert [vars(cls)["__call__"] for cls in (Primitive, Fused)] == before

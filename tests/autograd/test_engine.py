@@ -406,3 +406,71 @@ def test_nodes_can_be_read():
     assert y.node.name == "add"
     assert y.node.inputs[0].name == "multiply"
     assert y.node.inputs[0].inputs[0] is x
+
+
+def test_set_grad_enabled_holds_from_its_call_or_in_its_block():
+    seen = []
+    before = fw.set_grad_enabled(False)
+    seen.append(fw.is_grad_enabled())
+    with before:
+        seen.append(fw.is_grad_enabled())
+    seen.append(fw.is_grad_enabled())
+    with before, before:
+        seen.append(fw.is_grad_enabled())
+    decorated = fw.set_grad_enabled(False)(fw.is_grad_enabled)
+    seen += [fw.is_grad_enabled(), decorated(), fw.is_grad_enabled()]
+    assert seen == [False, False, True, False, True, False, True]
+
+
+@pytest.mark.parametrize("result", [False, True])
+@pytest.mark.parametrize(
+    ("returned", "error", "match"),
+    [
+        (3.0, TypeError, "must return a tensor in place of the gradient, or None, got float"),
+        (np.ones(2), TypeError, "got ndarray"),
+        (fw.ones(3, dtype="float64"), ValueError, r"expected shape \(2,\), float64 on 'cpu', got shape \(3,\)"),
+        (fw.ones(2), ValueError, r"got shape \(2,\), float32"),
+    ],
+)
+def test_what_a_hook_must_not_return(result, returned, error, match):
+    a = leaf([1.0, 2.0])
+    x = a * 1 if result else a
+    x.register_hook(lambda g: returned)
+    with pytest.raises(error, match=match):
+        (x * 2).sum().backward()
+    assert a.grad is None
+    with pytest.raises(TypeError, match="expected a function of the gradient as the hook, got int"):
+        x.register_hook(3)
+
+
+@pytest.mark.parametrize("seed", [[1.0, 1.0j], np.asarray([1j, 2]), fw.asarray([1j, 2j])])
+def test_a_complex_seed_of_a_real_value_is_refused(seed, device):
+    x = leaf([1.0, 2.0], device=device)
+    with pytest.raises(TypeError, match=r"must be real, got complex.* for float64; take its real\(\) part"):
+        (x * 2).backward(seed.to(device) if isinstance(seed, fw.Tensor) else seed)
+
+
+def test_a_rule_whose_gradient_has_nothing_to_do_with_its_value_is_an_error():
+    from framework.autograd import primitive
+
+    @primitive
+    def turned(xp, x, /):
+        return xp.permute_dims(x, (1, 0))
+
+    turned.defvjp(lambda xp, g: g)
+    for create_graph in (False, True):
+        with pytest.raises(ValueError, match=r"returned shape \(3, 2\) for a value of shape \(2, 3\)"):
+            turned(leaf(np.ones((2, 3)))).sum().backward(create_graph=create_graph)
+
+
+def test_rules_that_do_not_fit_the_operation_are_refused():
+    from framework.autograd import primitive
+
+    @primitive
+    def scaled(xp, x, w, /, *, by):
+        return x * w * by
+
+    with pytest.raises(TypeError, match="scaled: expected 2 gradient rules, one or None for each of x, w, got 1"):
+        scaled.defvjp(lambda xp, g, w: g * w)
+    with pytest.raises(TypeError, match="asks for 'v', but there is only by, shape, w, x, y"):
+        scaled.defvjp(lambda xp, g, v: g * v, None)

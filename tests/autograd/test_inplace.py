@@ -295,6 +295,37 @@ def test_second_derivatives_go_through_parts():
     np.testing.assert_allclose(h.numpy(), [2 + 2 * 4 + 4 * 2, 2 + 4 * 2])
 
 
+@pytest.mark.parametrize("part", [fw.real, fw.imag])
+def test_the_real_and_imaginary_parts_of_a_leaf_are_views(part):
+    z = fw.Tensor(np.asarray([1.0 + 2.0j]), requires_grad=True)
+    w = part(z)
+    with pytest.raises(RuntimeError, match="is a view"):
+        w *= 2
+    assert z.tolist() == [1.0 + 2.0j]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_views_taken_out_of_the_graph_may_be_read_whatever_else_was_written(others):
+    kept = [fw.zeros(2) for _ in range(others)]
+    for x in kept:
+        x += leaf(1.0).to("float32")
+    v, x = leaf(2.0), fw.zeros((2, 2), dtype="float64")
+    with fw.no_grad():
+        views = [x.T, x[0], *x]
+    views += [x.detach().T, x.detach()[0], *x.detach()]
+    x[0] = v
+    assert [(view + 1).shape[0] for view in views] == [2] * 8
+    assert fw.reshape(np.ones((2, 2)), (4,)).tolist() == [1.0] * 4
+
+
+def test_second_derivatives_by_constants_taken_from_what_was_written():
+    a, w = leaf([2.0]), leaf([3.0])
+    x = a * 1
+    x *= x
+    (g,) = fw.autograd.grad(x.detach() * w**2, w, create_graph=True)
+    assert fw.autograd.grad(g, w)[0].tolist() == [8.0]
+
+
 def test_no_grad_may_write_leaves():
     a = leaf([1.0, 2.0])
     with fw.no_grad():
@@ -363,3 +394,48 @@ def test_a_write_that_reads_what_it_overwrites():
     x *= x.T
     (x * fw.asarray([[0.0, 1.0], [2.0, 3.0]])).sum().backward()
     np.testing.assert_array_equal(a.grad.numpy(), [[0.0, 9.0], [6.0, 24.0]])
+
+
+def test_a_part_of_what_became_a_leaf_cannot_be_written():
+    x, v = fw.asarray([1.0, 2.0]), fw.Tensor(3.0, requires_grad=True)
+    part = x[:1]
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="is a part of a leaf"):
+        part += v
+    assert x.is_leaf
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_a_part_that_is_a_leaf_of_its_own_can_be_written_into_its_whole():
+    x = fw.zeros(3, dtype="float64")
+    part = x[:1].requires_grad_()
+    x[:1] = part
+    (g,) = fw.autograd.grad((x + 1).sum(), part)
+    assert g.tolist() == [1.0]
+
+
+def test_a_stale_view_of_a_plain_tensor_cannot_be_written_elsewhere():
+    v, x, y = leaf(2.0), fw.zeros(3, dtype="float64"), fw.zeros(2, dtype="float64")
+    view = x[1:]
+    x[1] = v
+    with pytest.raises(RuntimeError, match="would be lost"):
+        y[...] = view
+    with fw.no_grad():
+        y[...] = view
+    assert y.tolist() == [2.0, 0.0]
+
+
+def test_whole_numbers_are_written_without_a_gradient():
+    v, x = leaf(2.5), fw.asarray([1, 2])
+    x[0] = v
+    assert x.tolist() == [2, 2]
+    assert not x.requires_grad
+
+
+@pytest.mark.parametrize("wrap", [lambda f, *a: f(*a), fw.autograd.checkpoint])
+def test_a_leaf_that_was_given_other_data_is_stale(wrap):
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = wrap(lambda x: x * w, x).sum()
+    w.data = np.asarray([5.0, 6.0])
+    with pytest.raises(RuntimeError, match="was given other data"):
+        fw.autograd.grad(y, x, create_graph=True)

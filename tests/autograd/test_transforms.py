@@ -54,6 +54,48 @@ def test_transforms_nest():
     assert ddd(t(2.0))[1].item() == 48.0
 
 
+def cubic(x):
+    return fw.sum(x**3)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda x: autograd.value_and_grad(cubic)(x)[1],
+        lambda x: autograd.jacobian(lambda x: x**2, x) @ x * 1.5,
+        lambda x: autograd.vjp(lambda x: x**2, x)[1](x)[0] * 1.5,
+        lambda x: autograd.jvp(lambda x: x**2, (x,), (x,))[1] * 1.5,
+        lambda x: autograd.jvp(lambda x: x**2, (x.to("float32"),), (x,))[1].to("float64") * 1.5,
+        lambda x: autograd.hessian(cubic, x) @ x / 2,
+        lambda x: autograd.hvp(cubic, x, x)[1] / 2,
+        lambda x: autograd.hvp(cubic, x, x)[0],
+        lambda x: autograd.checkpoint(lambda x: autograd.value_and_grad(cubic)(x)[1], x),
+    ],
+)
+def test_any_transform_may_be_in_a_function_that_is_differentiated(inner, device):
+    """Each is 3 * x**2 in its own way."""
+    x = t([0.5, -2.0], device)
+    np.testing.assert_allclose(autograd.jacobian(inner, x).cpu().numpy(), np.diag([3.0, -12.0]))
+    assert not inner(x).requires_grad
+    with fw.no_grad():
+        np.testing.assert_allclose(autograd.jacobian(inner, x).cpu().numpy(), np.diag([3.0, -12.0]))
+
+
+def test_a_derivative_taken_under_no_grad_is_a_constant():
+    @fw.no_grad()
+    def slope(x):
+        return autograd.value_and_grad(cubic)(x)[1]
+
+    assert autograd.jacobian(lambda x: x * slope(x), t([2.0])).tolist() == [[12.0]]
+
+
+def test_a_derivative_with_respect_to_what_is_outside_of_the_inner_function():
+    def outer(w):
+        return autograd.value_and_grad(lambda x: fw.sum(x**2 * w))(t([3.0]))[1].sum()
+
+    assert autograd.value_and_grad(outer)(t([5.0]))[1].tolist() == [6.0]
+
+
 def test_products_agree_with_the_jacobian(device):
     rng = np.random.default_rng(1)
     x, v, u = (t(rng.normal(size=n), device) for n in (3, 3, 2))
@@ -154,6 +196,46 @@ def test_checkpoint_has_second_derivatives():
     assert h.item() == pytest.approx((2 + 4 * 0.25) * np.exp(0.25), rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["leaf", "result", "constant"])
+def test_checkpoint_sees_that_what_it_read_from_outside_was_overwritten(kind):
+    x, w = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0])
+    w = w if kind == "constant" else w.requires_grad_()
+    w = w * 1.0 if kind == "result" else w
+    y = autograd.checkpoint(lambda x: x * w, x).sum()
+    with fw.set_grad_enabled(kind == "result"):
+        w *= 10.0
+    with pytest.raises(RuntimeError, match="overwritten in place"):
+        y.backward()
+    assert x.grad is None
+
+
+def test_checkpoint_may_write_what_it_made_itself():
+    def piece(x):
+        y = fw.zeros(3, dtype="float64")
+        y[:2] = x
+        y *= y
+        return y
+
+    x, other = t([1.0, 2.0]).requires_grad_(), fw.zeros(2)
+    y = autograd.checkpoint(piece, x).sum()
+    other += 1
+    assert autograd.grad(y, x)[0].tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_checkpoint_calls_may_not_write_into_its_arguments(recorded):
+    x, y = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0])
+    with pytest.raises(RuntimeError, match=r"wrote in place into an argument of shape \(2,\)"):
+        autograd.checkpoint(lambda x, y: x * y.mul_(2.0), x, y * x if recorded else y)
+
+
+def test_checkpoint_passes_on_a_leaf_from_outside():
+    x, w = t([1.0, 2.0]).requires_grad_(), t([3.0, 4.0]).requires_grad_()
+    a, b = autograd.checkpoint(lambda x: (w, x * 2), x)
+    gx, gw = autograd.grad((a * b).sum(), [x, w])
+    assert (gx.tolist(), gw.tolist()) == ([6.0, 8.0], [2.0, 4.0])
+
+
 def test_gradcheck_names_the_wrong_entry():
     from framework.autograd import primitive
 
@@ -188,9 +270,20 @@ def test_gradcheck_goes_into_trees_and_names_the_place():
 
 
 @pytest.mark.parametrize("check", [autograd.gradcheck, autograd.gradgradcheck])
+def test_derivatives_can_be_checked_themselves_under_no_grad_too(check):
+    x = t([0.5, -2.0]).requires_grad_()
+    with fw.no_grad():
+        assert check(lambda x: autograd.value_and_grad(cubic)(x)[1], x)
+
+
+@pytest.mark.parametrize("check", [autograd.gradcheck, autograd.gradgradcheck])
 def test_nothing_to_check_is_an_error(check):
     with pytest.raises(ValueError, match="no input requires a gradient"):
         check(fw.sin, [t(1.0)])
+    with pytest.raises(TypeError, match=r"no floating or complex tensor.*it returned nothing"):
+        check(lambda x: None, t(1.0).requires_grad_())
+    with pytest.raises(TypeError, match="no floating or complex tensor"):
+        check(fw.argmax, t([1.0]).requires_grad_())
 
 
 def test_gradgradcheck_sees_a_rule_that_cannot_be_differentiated():
