@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from framework.creation import zeros_like
 from framework.dtypes import named
 from framework.nn.hooks import Handle, Hooks
 from framework.nn.parameter import Parameter
@@ -286,7 +287,7 @@ class Module:
             if set_to_none or p._grad is None:
                 p._grad = None
             else:
-                p.grad = p.grad.detach() * 0  # type: ignore[union-attr]
+                p.grad = zeros_like(p.grad)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Train the parameters from now on, or freeze them; returns the module."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from backends import backend_of
 from framework.autograd.graph import Variable
-from framework.autograd.modes import no_grad
-from framework.creation import asarray
+from framework.autograd.modes import enable_grad, no_grad
+from framework.creation import asarray, zeros_like
 from framework.tensor import Tensor
 
 Group = dict[str, Any]
@@ -54,7 +56,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Any, dict[str, Any]] = {}
-        given = list(params)
+        given = self._in_order(params)
         if not given:
             raise ValueError(
                 f"{self._name}: got no parameters to optimize; is model.parameters() an exhausted iterator?"
@@ -71,7 +73,7 @@ class Optimizer:
         if not isinstance(group, dict) or "params" not in group:
             raise TypeError(f"{self._name}: a parameter group must be a dict with the key 'params', got {group!r:.60}")
         params = group["params"]
-        params = [params] if isinstance(params, Variable) else list(params)
+        params = [params] if isinstance(params, Variable) else self._in_order(params)
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown:
             raise TypeError(
@@ -85,6 +87,14 @@ class Optimizer:
         group = {name: _plain(value) for name, value in group.items()}
         self._check_options(group)
         self.param_groups.append(group)
+
+    def _in_order(self, params: Iterable[Any]) -> list[Any]:
+        if isinstance(params, set | frozenset):
+            raise TypeError(
+                f"{self._name}: params must come in an order, by which a state dict numbers them, got a "
+                f"{type(params).__name__}; pass a list"
+            )
+        return list(params)
 
     def _check_param(self, i: int, p: Any, known: set[int]) -> None:
         if not isinstance(p, Variable):
@@ -104,8 +114,18 @@ class Optimizer:
     def _check_not_negative(self, group: Group, *names: str) -> None:
         for name in names:
             value = group[name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            if not is_number(value) or not value >= 0:
                 raise ValueError(f"{self._name}: {name} must be a number of at least 0, got {value!r}")
+
+    def _check_finite(self, group: Group, *names: str) -> None:
+        for name in names:
+            if not is_number(group[name]) or not math.isfinite(group[name]):
+                raise ValueError(f"{self._name}: {name} must be a finite number, got {group[name]!r}")
+
+    def _check_flags(self, group: Group, *names: str) -> None:
+        for name in names:
+            if not isinstance(group[name], bool):
+                raise ValueError(f"{self._name}: {name} must be True or False, got {group[name]!r}")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -114,7 +134,7 @@ class Optimizer:
                 if set_to_none or p._grad is None:
                     p._grad = None
                 else:
-                    p.grad = p.grad.detach() * 0
+                    p.grad = zeros_like(p.grad)
 
     def step(self, closure: Any = None) -> Any:
         """Update all parameters that have a gradient.
@@ -122,9 +142,12 @@ class Optimizer:
         Parameters
         ----------
         closure : callable, optional
-            Computes the loss and its gradients anew; its value is returned.
+            Computes the loss and its gradients anew, recorded also inside ``no_grad``; its value is returned.
         """
-        loss = closure() if closure is not None else None
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         with no_grad():
             for group in self.param_groups:
                 params = [p for p in group["params"] if p._grad is not None]
@@ -225,11 +248,11 @@ class Optimizer:
             if value is None:
                 continue
             if not isinstance(value, Tensor) and backend_of(value) is not None:
-                value = asarray(value) if value.ndim else value.item()
+                value = asarray(value) if value.ndim or p.ndim == 0 else value.item()
             if isinstance(value, Tensor):
                 if value.ndim and value.shape != p.shape:
                     raise ValueError(f"{self._name}: saved {name!r} has shape {value.shape}, its parameter {p.shape}")
-                value = value.to(p.device, p.dtype if value.ndim else None, copy=True)
+                value = value.to(p.device, p.dtype if value.shape == p.shape else None, copy=True)
             state[name] = value
         return state
 
@@ -239,6 +262,11 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, of Python's or NumPy's."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

@@ -78,6 +78,8 @@ class SGD(Optimizer):
 
     def _check_options(self, group: Group) -> None:
         self._check_not_negative(group, "lr", "momentum", "weight_decay")
+        self._check_finite(group, "dampening")
+        self._check_flags(group, "nesterov", "maximize")
         if group["nesterov"] and (not group["momentum"] or group["dampening"]):
             raise ValueError(
                 f"SGD: nesterov needs momentum > 0 and dampening = 0, got momentum={group['momentum']} and "
@@ -142,6 +144,14 @@ class SGD(Optimizer):
                 debt.settle()
             debt = self._debts[p] = RowDebt(p.backend, p.data, buffer)
         return debt
+
+    def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
+        foreign = sorted(set(saved) - {"momentum_buffer"})
+        if foreign:
+            raise ValueError(
+                f"SGD: the saved state of a parameter of shape {p.shape} has {foreign[0]!r}, so it is another optimizer's"
+            )
+        return super()._import(p, saved)
 
     def _bring_up_to_date(self) -> None:
         for debt in self._debts.values():

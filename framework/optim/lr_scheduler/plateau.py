@@ -90,6 +90,7 @@ class ReduceLROnPlateau(LRScheduler):
                 raise TypeError("ReduceLROnPlateau: step() needs the number to look at, such as the validation loss")
             self.last_epoch = 0
             return
+        self._check_groups(len(self.min_lrs))
         self.last_epoch += 1
         self._note(float(metrics))
         if self.num_bad_epochs > self.patience:

@@ -38,18 +38,21 @@ class LRScheduler:
     """Attributes that a checkpoint stores."""
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{self._name}: expected an Optimizer, got {type(optimizer).__name__}")
+        check_optimizer(self._name, optimizer)
         self.optimizer = optimizer
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.base_lrs = self._first_rates()
         self.last_epoch = last_epoch
         self.step()
+        for group, base in zip(optimizer.param_groups, self.base_lrs):
+            group["initial_lr"] = base
 
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+    def _first_rates(self) -> list[float]:
+        """The rate that each group begins with."""
+        return [group["initial_lr" if "initial_lr" in group else "lr"] for group in self.optimizer.param_groups]
 
     def rate(self, base: float, t: int, group: int) -> float:
         """The rate after ``t`` steps of the group with this number, which began with ``base``."""
@@ -61,10 +64,20 @@ class LRScheduler:
 
     def go_to(self, t: int) -> None:
         """Set the groups' rates to those after ``t`` steps."""
+        self._check_groups(len(self.base_lrs))
         rates = [self.rate(base, t, i) for i, base in enumerate(self.base_lrs)]
         self.last_epoch = t
         for group, lr in zip(self.optimizer.param_groups, rates):
             group["lr"] = lr
+
+    def _check_groups(self, known: int) -> None:
+        """Raise if groups were added, of whose rates the schedule knows nothing."""
+        count = len(self.optimizer.param_groups)
+        if count != known:
+            raise ValueError(
+                f"{self._name}: the optimizer has {count} groups, but had {known} when the schedule was made; add all groups "
+                "first, or make a new schedule"
+            )
 
     def get_last_lr(self) -> list[float]:
         """The groups' present rates."""
@@ -82,6 +95,12 @@ class LRScheduler:
         ValueError
             If a name is missing, or the number of groups is another; nothing is changed then.
         """
+        self._check_saved(state_dict)
+        for name in self._kept:
+            value = state_dict[name]
+            setattr(self, name, list(value) if isinstance(value, list | tuple) else value)
+
+    def _check_saved(self, state_dict: Mapping[str, Any]) -> None:
         missing = [name for name in self._kept if name not in state_dict]
         if missing:
             raise ValueError(f"{self._name}: the saved state lacks {missing[0]!r}; it has {', '.join(state_dict)}")
@@ -90,13 +109,17 @@ class LRScheduler:
             raise ValueError(
                 f"{self._name}: the saved state has {len(groups)} groups, the optimizer {len(self.optimizer.param_groups)}"
             )
-        for name in self._kept:
-            value = state_dict[name]
-            setattr(self, name, list(value) if isinstance(value, list | tuple) else value)
+
+
+def check_optimizer(name: str, optimizer: Any) -> None:
+    """Refuse what is no optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{name}: expected an Optimizer, got {type(optimizer).__name__}")
 
 
 def per_group(name: str, what: str, value: Any, optimizer: Optimizer) -> list[Any]:
     """One value for each group, of one for all or of a list."""
+    check_optimizer(name, optimizer)
     count = len(optimizer.param_groups)
     values = list(value) if isinstance(value, Sequence) else [value] * count
     if len(values) != count:

@@ -71,11 +71,16 @@ class SequentialLR(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned."""
+        super().load_state_dict(state_dict)
+        for schedule, state in zip(self.schedulers, state_dict["schedulers"]):
+            schedule.load_state_dict(state)
+
+    def _check_saved(self, state_dict: Mapping[str, Any]) -> None:
+        super()._check_saved(state_dict)
         saved = state_dict.get("schedulers", ())
         if len(saved) != len(self.schedulers):
             raise ValueError(
                 f"SequentialLR: the saved state has {len(saved)} schedules, this has {len(self.schedulers)}"
             )
-        super().load_state_dict(state_dict)
         for schedule, state in zip(self.schedulers, saved):
-            schedule.load_state_dict(state)
+            schedule._check_saved(state)
