@@ -73,6 +73,8 @@ class Module:
                 raise _uninitialised(self, name)
         elif name in members and value is not None:
             _check_replacement(self, name, members[name], value)
+            if isinstance(value, Parameter):
+                self._buffers.pop(name, None)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -94,7 +96,7 @@ class Module:
         name : str
             Name of the attribute.
         tensor : Tensor or None
-            The values.
+            The values; of a parameter, a detached tensor that shares its memory.
         persistent : bool
             Whether the buffer is part of the state dict.
         """
@@ -106,7 +108,7 @@ class Module:
         if name not in self._buffers:
             self._check_name(name)
         self._buffers[name] = persistent
-        setattr(self, name, tensor)
+        setattr(self, name, tensor.detach() if isinstance(tensor, Parameter) else tensor)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Set the attribute ``name`` to a submodule."""

@@ -82,6 +82,19 @@ def test_dtypes_may_be_mixed():
     assert [p.grad.dtype.name for p in params] == ["float32", "float64"]
 
 
+def test_a_norm_beyond_16_bits_is_found_and_clipped():
+    (p,) = ours([np.array([3e4, 4e4])], "float16")
+    (q,) = ours([np.array([12e4])], "float32")
+    assert clip_grad_norm_([p, q], 13.0).item() == pytest.approx(13e4, rel=1e-3)
+    assert [*p.grad.tolist(), *q.grad.tolist()] == pytest.approx([3.0, 4.0, 12.0], rel=1e-3)
+
+
+def test_numbers_may_be_given_as_pytorch_takes_them():
+    (p,) = ours([np.array([3.0, -4.0])])
+    assert clip_grad_norm_(p, "2", "inf").item() == 4.0
+    assert p.grad.tolist() == pytest.approx([1.5, -2.0], rel=1e-6)
+
+
 def test_a_norm_that_is_not_finite_is_told_if_wanted():
     (p,) = ours([np.array([1.0, np.nan])])
     with pytest.raises(RuntimeError, match=r"the norm of order 2\.0 of the gradients is nan"):

@@ -57,6 +57,17 @@ def test_members_come_and_go_with_their_attributes():
     assert [name for name, _ in net.named_buffers()] == ["scratch"]
 
 
+def test_a_tensor_is_a_parameter_or_a_buffer():
+    net = nn.Module()
+    net.register_buffer("scale", fw.asarray([1.0]))
+    net.scale = nn.Parameter([2.0])
+    assert list(net.buffers()) == []
+    assert [name for name, _ in net.named_parameters()] == list(net.state_dict()) == ["scale"]
+    net.register_buffer("shift", nn.Parameter([3.0]))
+    assert [name for name, _ in net.named_buffers()] == ["shift"]
+    assert [name for name, _ in net.named_parameters()] == ["scale"]
+
+
 def test_shared_members_come_once():
     net = nn.Module()
     net.a = nn.Linear(2, 2)
