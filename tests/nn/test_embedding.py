@@ -114,7 +114,7 @@ def test_layers_look_and_load_as_pytorchs(cls):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.Embedding(-1, 2), "num_embeddings must be an integer of at least 0, got -1"),
+        (lambda: nn.Embedding(-1, 2), "Embedding: num_embeddings must be at least 0, got -1"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), r"padding_idx must be in \[-3, 3\), got 3"),
         (lambda: nn.Embedding(3, 2, _weight=np.ones((2, 2))), r"weight must have shape \(3, 2\), got \(2, 2\)"),
         (

@@ -69,6 +69,13 @@ def test_linear_is_pytorchs(arrays):
         np.testing.assert_allclose(a.cpu().numpy(), b.numpy(), rtol=1e-12)
 
 
+def test_sizes_may_be_numpys():
+    size = np.arange(5).max()
+    layers = [nn.Linear(size, size), nn.Embedding(size, size), nn.LSTM(size, size), nn.LayerNorm(size)]
+    assert [next(layer.parameters()).shape for layer in layers] == [(4, 4), (4, 4), (16, 4), (4,)]
+    assert repr(layers[0]) == "Linear(in_features=4, out_features=4, bias=True)"
+
+
 def test_linear_without_bias():
     layer = nn.Linear(3, 2, bias=False)
     assert layer.bias is None
@@ -104,7 +111,12 @@ def test_one_hot(device):
     [
         (lambda: nn.Linear(3, 2)(fw.zeros((4, 5))), ValueError, r"\(H, D\), got \(4, 5\) and \(2, 3\)"),
         (lambda: nn.Linear(3, 2)(fw.asarray(1.0)), ValueError, r"got \(\) and \(2, 3\)"),
-        (lambda: nn.Linear(3, -2), ValueError, "sizes must not be negative, got 3 and -2"),
+        (lambda: nn.Linear(3, -2), ValueError, "Linear: out_features must be at least 0, got -2"),
+        (lambda: nn.Linear("3", 2), TypeError, "Linear: in_features must be an int, got str '3'"),
+        (lambda: nn.Embedding(2.5, 2), TypeError, r"Embedding: num_embeddings must be an int, got float 2\.5"),
+        (lambda: nn.EmbeddingBag(2, True), TypeError, "EmbeddingBag: embedding_dim must be an int, got bool True"),
+        (lambda: nn.LayerNorm((2, 3.0)), TypeError, r"LayerNorm: normalized_shape must be an int, got float 3\.0"),
+        (lambda: nn.RMSNorm(-1), ValueError, "RMSNorm: normalized_shape must be at least 0, got -1"),
         (lambda: nn.Softmax()(fw.zeros((2, 2))), ValueError, "softmax: say which axis, such as dim=-1"),
         (lambda: nn.Softmax(dim=2)(fw.zeros((2, 2))), IndexError, r"dim must be in \[-2, 2\) .* got 2"),
         (lambda: nn.Hardtanh(1, 1)(fw.zeros((2,))), ValueError, "min_val must be below max_val, got 1 and 1"),
