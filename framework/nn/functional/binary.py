@@ -6,6 +6,7 @@ from typing import Any
 
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
+from framework.creation import zeros_like
 from framework.nn.functional.reduction import REDUCTIONS, beside, check_reduction, matched, reduce, weighted
 from framework.ops.elementwise import exp, log, logaddexp, where
 from framework.ops.reduction import sum
@@ -104,7 +105,7 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     target = matched(name, input, target, reduction)
     # log(1 + exp(-x)) = -log(sigmoid(x)); the negative part is the same plus x.
-    positive = logaddexp(-input, 0 * input.detach())
+    positive = logaddexp(-input, zeros_like(input))
     if pos_weight is not None:
         factor = (beside(pos_weight, input) - 1) * target + 1
         positive = weighted(name, positive, factor, input, what="pos_weight")

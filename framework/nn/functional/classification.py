@@ -35,7 +35,7 @@ def cross_entropy(
     weight : Tensor, optional
         (C,), a factor for each class.
     ignore_index : int
-        Rows of this class index cost nothing and do not count in the mean.
+        Rows of this class index cost nothing and do not count in the mean; not with probabilities.
     reduction : str
         ``"mean"`` (over the weights of the target classes), ``"sum"`` or ``"none"``.
     label_smoothing : float
@@ -73,6 +73,7 @@ def cross_entropy(
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
     if target.dtype.kind in FLOATING and target.shape == input.shape:
+        _check_soft(name, input, ignore_index)
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     losses = cross_entropy_rows(
         _rows(name, input, target),
@@ -132,6 +133,16 @@ def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, la
     if reduction == "none":
         return losses
     return sum(losses) if reduction == "sum" else sum(losses) / (losses.size or math.nan)
+
+
+def _check_soft(name: str, input: Any, ignore_index: int) -> None:
+    if ignore_index >= 0:
+        raise ValueError(
+            f"{name}: the target holds probabilities, among which there is no ignore_index={ignore_index}; give class "
+            "indices, or leave it out"
+        )
+    if input.shape[_class_axis(input)] == 0:
+        raise ValueError(f"{name}: input has no classes")
 
 
 def _class_axis(input: Any) -> int:
