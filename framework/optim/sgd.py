@@ -19,7 +19,8 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and weight decay.
 
     A row-sparse gradient, such as an embedding's, costs what it touches, and gives exactly the result of the
-    dense one: rows that a step does not touch catch up when they are next read (:mod:`framework.optim.owed`).
+    dense one: rows that a step does not touch catch up when they are next read (:mod:`framework.optim.owed`), and with
+    them those of ``state[p]["momentum_buffer"]``: read ``p`` or call ``state_dict()`` before you look at that.
 
     Parameters
     ----------

@@ -299,6 +299,22 @@ def test_backward_hooks_see_and_replace(create_graph):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        ((), ValueError, "backward hook of Tanh: expected None or 1 gradients, one for each argument, got 0"),
+        ((None, None), ValueError, "got 2"),
+        (3, TypeError, "expected gradients as tensors or None, got int"),
+        (fw.ones(3), ValueError, r"expected a gradient of shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_backward_hooks_that_return_something_else(returned, error, message):
+    layer = nn.Tanh()
+    layer.register_full_backward_hook(lambda m, gi, go: returned)
+    with pytest.raises(error, match=message):
+        layer(fw.asarray([1.0, 2.0]).requires_grad_()).sum().backward()
+
+
 def test_backward_hooks_of_a_first_layer_get_no_input_gradient():
     seen = []
     layer = nn.Linear(2, 1)
