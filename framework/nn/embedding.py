@@ -172,7 +172,7 @@ class EmbeddingBag(_Table):
     mode : {"mean", "sum", "max"}
         How the rows of a bag become one; an empty bag gives zeros.
     include_last_offset : bool
-        Whether ``offsets`` ends with the length of the input.
+        Whether ``offsets`` ends with one more entry, where the last bag ends.
     padding_idx : int, optional
         Entries with this number do not count.
     max_norm, norm_type, scale_grad_by_freq, sparse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -216,7 +217,7 @@ def _parameter_names(layer: int, suffix: str) -> tuple[str, ...]:
 
 
 def _check_dropout(dropout: float) -> float:
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float):
+    if isinstance(dropout, bool) or not isinstance(dropout, Real):
         raise TypeError(f"dropout must be a number, got {type(dropout).__name__} {dropout!r}")
     if not 0 <= dropout <= 1:
         raise ValueError(f"dropout must be a probability between 0 and 1, got {dropout}")

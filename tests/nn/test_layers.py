@@ -69,6 +69,17 @@ def test_linear_is_pytorchs(arrays):
         np.testing.assert_allclose(a.cpu().numpy(), b.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("make", [np.asarray, list])
+def test_inputs_may_be_arrays_and_lists(make):
+    x, rows = make([0.25, 0.5, 0.75]), make([[0.25, 0.5, 0.75]])
+    layer, t = nn.Linear(3, 2, dtype="float64"), fw.asarray([0.25, 0.5, 0.75], dtype="float64")
+    np.testing.assert_allclose(layer(x).detach().numpy(), layer(t).detach().numpy(), rtol=1e-6)
+    assert nn.Dropout(1.0)(x).tolist() == [0.0, 0.0, 0.0]
+    assert nn.functional.mse_loss(x, t.to(dtype=fw.asarray(x).dtype)).item() == 0.0
+    assert nn.functional.cross_entropy(rows, [1]).item() == pytest.approx(nn.functional.cross_entropy(t, 1).item())
+    assert nn.functional.nll_loss(rows, [1]).item() == -0.5
+
+
 def test_sizes_may_be_numpys():
     size = np.arange(5).max()
     layers = [nn.Linear(size, size), nn.Embedding(size, size), nn.LSTM(size, size), nn.LayerNorm(size)]
@@ -122,6 +133,7 @@ def test_one_hot(device):
         (lambda: nn.Hardtanh(1, 1)(fw.zeros((2,))), ValueError, "min_val must be below max_val, got 1 and 1"),
         (lambda: nn.GELU("erf")(fw.zeros((2,))), ValueError, "'none' or 'tanh', got 'erf'"),
         (lambda: nn.functional.one_hot(fw.asarray([1, 5]), 3), IndexError, r"one_hot.* 5 .*\[0, 3\)"),
+        (lambda: nn.functional.one_hot(fw.asarray([1]), 2.5), TypeError, r"num_classes must be an int, got float 2\.5"),
         (lambda: nn.functional.one_hot(fw.zeros((0,), dtype="int64")), ValueError, "num_classes cannot be found"),
         (lambda: nn.Flatten(2)(fw.zeros((2, 2))), IndexError, "axis 2 is out of range"),
         (lambda: nn.Flatten(1, 0)(fw.zeros((2, 2))), ValueError, "start_dim 1 comes after end_dim 0"),

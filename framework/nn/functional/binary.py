@@ -62,7 +62,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     >>> binary_cross_entropy(fw.asarray([1.0, 1.0]), fw.asarray([1.0, 0.0]))
     Tensor(50.)
     """
-    target = matched("binary_cross_entropy", input, target, reduction)
+    input, target = matched("binary_cross_entropy", input, target, reduction)
     x = input.detach()
     if x.size and not (x.min().item() >= 0 and x.max().item() <= 1):
         raise ValueError(
@@ -103,7 +103,7 @@ def binary_cross_entropy_with_logits(
     Tensor(5000.)
     """
     name = "binary_cross_entropy_with_logits"
-    target = matched(name, input, target, reduction)
+    input, target = matched(name, input, target, reduction)
     # log(1 + exp(-x)) = -log(sigmoid(x)); the negative part is the same plus x.
     positive = logaddexp(-input, zeros_like(input))
     if pos_weight is not None:
@@ -129,7 +129,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
         What ``target`` holds.
     """
     check_reduction("kl_div", reduction, (*REDUCTIONS, "batchmean"))
-    target = matched("kl_div", input, target, "none")
+    input, target = matched("kl_div", input, target, "none")
     losses = exp(target) * (target - input) if log_target else _entropy_term(target) - target * input
     if reduction != "batchmean":
         return reduce(losses, reduction)

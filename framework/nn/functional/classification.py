@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from framework.autograd.precision import precision
+from framework.creation import asarray
 from framework.dtypes import FLOATING
 from framework.nn.functional.reduction import beside, check_floating, check_reduction
 from framework.ops.cross_entropy import cross_entropy as cross_entropy_rows
@@ -67,6 +68,7 @@ def cross_entropy(
     """
     name = "cross_entropy"
     check_reduction(name, reduction)
+    input = asarray(input)
     check_floating(name, "input", input)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must be in [0, 1], got {label_smoothing}")
@@ -112,6 +114,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """
     name = "nll_loss"
     check_reduction(name, reduction)
+    input = asarray(input)
     check_floating(name, "input", input)
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
