@@ -16,7 +16,7 @@ def check_size(what: str, value: Any, least: int = 0) -> int:
     return int(value)
 
 
-def check_sizes(what: str, value: Any) -> tuple[int, ...]:
+def check_sizes(what: str, value: Any, least: int = 0) -> tuple[int, ...]:
     """Several lengths, or one."""
     several = value if isinstance(value, tuple | list) else (value,)
-    return tuple([check_size(what, length) for length in several])
+    return tuple([check_size(what, length, least) for length in several])

@@ -108,6 +108,14 @@ def test_bounds_are_checked(value):
         clip_grad_value_(ours(gradients()), value)
 
 
+def test_complex_values_have_no_bounds():
+    (real,), (other,) = ours([np.array([3.0])]), ours([np.array([3 + 4j])], "complex128")
+    with pytest.raises(TypeError, match="complex numbers have no order, got a gradient of complex128; clip by norm"):
+        clip_grad_value_([real, other], 1.0)
+    assert [real.grad.tolist(), other.grad.tolist()] == [[3.0], [3 + 4j]]
+    assert clip_grad_norm_([other], 1.0).item() == 5.0
+
+
 def test_only_tensors_are_taken():
     with pytest.raises(TypeError, match="expected tensors, got float"):
         clip_grad_norm_([1.0], 1.0)

@@ -137,6 +137,7 @@ def test_one_hot(device):
         (lambda: nn.functional.one_hot(fw.zeros((0,), dtype="int64")), ValueError, "num_classes cannot be found"),
         (lambda: nn.Flatten(2)(fw.zeros((2, 2))), IndexError, "axis 2 is out of range"),
         (lambda: nn.Flatten(1, 0)(fw.zeros((2, 2))), ValueError, "start_dim 1 comes after end_dim 0"),
+        (lambda: nn.Unflatten(0, (-2, -2)), ValueError, "unflattened_size must be at least -1, got -2"),
         (lambda: nn.Unflatten(1, (3, -1))(fw.zeros((2, 4))), ValueError, r"length 4 cannot be made \(3, -1\)"),
     ],
 )

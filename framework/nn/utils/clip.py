@@ -91,6 +91,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     ------
     ValueError
         If ``clip_value`` is negative or not a number.
+    TypeError
+        If a gradient is complex.
 
     Examples
     --------
@@ -104,8 +106,13 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     bound = float(clip_value)
     if math.isnan(bound) or bound < 0:
         raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
-    for p in _with_grad(parameters):
-        g = _values(p)
+    arrays = [_values(p) for p in _with_grad(parameters)]
+    for g in arrays:
+        if g.dtype.kind == "c":
+            raise TypeError(
+                f"clip_grad_value_: complex numbers have no order, got a gradient of {g.dtype}; clip by norm"
+            )
+    for g in arrays:
         g.data[...] = g.clip(-bound, bound).data
 
 
