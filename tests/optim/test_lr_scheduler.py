@@ -96,6 +96,42 @@ def test_sequences_are_pytorchs():
     assert run(mine, sequence(lr_scheduler, mine)) == pytest.approx(expected)
 
 
+CHAINS = [
+    lambda lib, o: [lib.LinearLR(o, 0.25, total_iters=3), lib.ExponentialLR(o, 0.5)],
+    lambda lib, o: [lib.CosineAnnealingLR(o, 4, 0.05), lib.ConstantLR(o, 0.5, 3)],
+    lambda lib, o: [lib.LambdaLR(o, lambda t: 0.9**t), lib.StepLR(o, 2, 0.5)],
+    lambda lib, o: [
+        lib.SequentialLR(o, [lib.LinearLR(o, 0.5, total_iters=2), lib.ExponentialLR(o, 0.5)], [2]),
+        lib.MultiStepLR(o, [1, 4], 0.5),
+    ],
+]
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=["warm-up", "cosine", "lambda", "sequence"])
+def test_schedules_chain_as_pytorchs(chain):
+    torch = pytest.importorskip("torch")
+    rates = []
+    for optimizer, lib in ((ours(), lr_scheduler), (theirs(torch), torch.optim.lr_scheduler)):
+        schedules, seen = chain(lib, optimizer), []
+        for t in range(10):
+            if t == 6:
+                optimizer.param_groups[0]["lr"] *= 0.1
+            for schedule in schedules:
+                seen += run(optimizer, schedule, 1)
+        rates.append(seen)
+    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+
+
+def test_a_schedule_may_be_made_after_the_optimizer_was_loaded():
+    first, second = ours(), ours()
+    schedule = lr_scheduler.StepLR(first, 2, 0.5)
+    run(first, schedule, 3)
+    second.load_state_dict(first.state_dict())
+    resumed = lr_scheduler.StepLR(second, 2, 0.5)
+    resumed.load_state_dict(schedule.state_dict())
+    assert run(second, resumed, 4) == run(first, schedule, 4)
+
+
 @cases
 def test_a_saved_schedule_goes_on(name, options):
     whole = run(optimizer := ours(), getattr(lr_scheduler, name)(optimizer, **options))

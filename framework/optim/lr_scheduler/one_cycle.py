@@ -46,6 +46,8 @@ class OneCycleLR(LRScheduler):
         If the length is not given, an option is out of range, or a step goes beyond the cycle.
     """
 
+    _chains = False
+
     def __init__(
         self,
         optimizer: Optimizer,

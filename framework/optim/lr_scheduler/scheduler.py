@@ -12,7 +12,9 @@ class LRScheduler:
     """Base class of schedules.
 
     A rate follows from the number of steps alone, not from the rate before: so nothing adds up, and a schedule
-    resumed from its number goes on exactly.
+    resumed from its number goes on exactly. Only where somebody else has changed a rate since, such as another schedule
+    of the same optimizer, that rate is multiplied by what this schedule would have changed its own by: so schedules
+    chain, as in PyTorch.
 
     Parameters
     ----------
@@ -37,6 +39,9 @@ class LRScheduler:
     _kept: ClassVar[tuple[str, ...]] = ("last_epoch", "base_lrs")
     """Attributes that a checkpoint stores."""
 
+    _chains: ClassVar[bool] = True
+    """Whether it goes on from a rate that somebody else has changed, rather than from its own."""
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(self._name, optimizer)
         self.optimizer = optimizer
@@ -60,15 +65,30 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on by one step and set the groups' rates."""
+        if not self._chains:
+            self.go_to(self.last_epoch + 1)
+            return
+        found, own = self.get_last_lr(), self._rates(self.last_epoch)
         self.go_to(self.last_epoch + 1)
+        for group, lr, before in zip(self.optimizer.param_groups, found, own):
+            if lr != before:
+                group["lr"] = self._carried(lr, before, group["lr"])
+
+    def _carried(self, lr: float, before: float, after: float) -> float:
+        """A rate that was changed, after a step in which this schedule's own goes from ``before`` to ``after``."""
+        return lr * (after / before) if before else after
 
     def go_to(self, t: int) -> None:
         """Set the groups' rates to those after ``t`` steps."""
         self._check_groups(len(self.base_lrs))
-        rates = [self.rate(base, t, i) for i, base in enumerate(self.base_lrs)]
+        rates = self._rates(t)
         self.last_epoch = t
         for group, lr in zip(self.optimizer.param_groups, rates):
             group["lr"] = lr
+
+    def _rates(self, t: int) -> list[float]:
+        """The groups' rates after ``t`` steps, and before the first for -1."""
+        return [self.rate(base, t, i) if t >= 0 else base for i, base in enumerate(self.base_lrs)]
 
     def _check_groups(self, known: int) -> None:
         """Raise if groups were added, of whose rates the schedule knows nothing."""

@@ -59,11 +59,25 @@ class SequentialLR(LRScheduler):
         self.schedulers, self.milestones = list(schedulers), list(milestones)
         super().__init__(optimizer, last_epoch)
 
+    def step(self) -> None:
+        """What the base class says; at a milestone the next schedule begins from its own first rate."""
+        schedule, steps = self._place(self.last_epoch + 1)
+        if steps and schedule.last_epoch == steps - 1:
+            schedule.step()
+            self.last_epoch += 1
+        else:
+            self.go_to(self.last_epoch + 1)
+
     def go_to(self, t: int) -> None:
         """What the base class says."""
-        place = bisect_right(self.milestones, t)
-        self.schedulers[place].go_to(t - (self.milestones[place - 1] if place else 0))
+        schedule, steps = self._place(t)
+        schedule.go_to(steps)
         self.last_epoch = t
+
+    def _place(self, t: int) -> tuple[LRScheduler, int]:
+        """The schedule of step ``t``, and how many steps it has then made."""
+        place = bisect_right(self.milestones, t)
+        return self.schedulers[place], t - (self.milestones[place - 1] if place else 0)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint stores."""
