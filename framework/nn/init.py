@@ -49,6 +49,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected a Tensor to fill, got {type(tensor).__name__}")
     with no_grad():
         return tensor.copy_(values)
 

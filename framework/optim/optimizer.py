@@ -45,7 +45,8 @@ class Optimizer:
         out of range.
     """
 
-    options: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[tuple[str, ...]] = ()
+    """Names in a parameter's state that are numbers of steps; the others are arrays of its shape."""
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Variable | dict) or not isinstance(params, Iterable):
@@ -221,10 +222,10 @@ class Optimizer:
 
     def _saved_groups(self, state_dict: Any) -> list[Group]:
         """The groups of a state dict, which must be of the sizes of these."""
-        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+        if not _is_state_dict(state_dict):
             raise TypeError(
-                f"{self._name}: expected what state_dict() returned, with the keys 'state' and 'param_groups', got "
-                f"{type(state_dict).__name__} {state_dict!r:.40}"
+                f"{self._name}: expected what state_dict() returned, with the keys 'state' and 'param_groups': a dict "
+                f"by number, and a list of groups with their 'params'; got {type(state_dict).__name__} {state_dict!r:.80}"
             )
         groups: list[Group] = state_dict["param_groups"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
@@ -242,19 +243,32 @@ class Optimizer:
     def _export(self, state: dict[str, Any]) -> dict[str, Any]:
         return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
 
-    def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
-        state: dict[str, Any] = {}
-        for name, value in saved.items():
-            if value is None:
-                continue
-            if not isinstance(value, Tensor) and backend_of(value) is not None:
-                value = asarray(value) if value.ndim or p.ndim == 0 else value.item()
-            if isinstance(value, Tensor):
-                if value.ndim and value.shape != p.shape:
-                    raise ValueError(f"{self._name}: saved {name!r} has shape {value.shape}, its parameter {p.shape}")
-                value = value.to(p.device, p.dtype if value.shape == p.shape else None, copy=True)
-            state[name] = value
-        return state
+    def _import(self, p: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """The saved state of a parameter, checked, in its dtype and on its device."""
+        return {
+            name: self._import_count(name, value) if name in self.counts else self._import_array(p, name, value)
+            for name, value in saved.items()
+            if value is not None
+        }
+
+    def _import_count(self, name: str, value: Any) -> int:
+        try:
+            count = float(value)  # PyTorch keeps it in a tensor.
+        except (TypeError, ValueError):
+            count = -1.0
+        if count < 0 or not count.is_integer():
+            raise ValueError(f"{self._name}: saved {name!r} must be an integer of at least 0, got {value!r:.40}")
+        return int(count)
+
+    def _import_array(self, p: Any, name: str, value: Any) -> Tensor:
+        found = asarray(value) if backend_of(value) is not None else value
+        if not isinstance(found, Tensor):
+            raise ValueError(f"{self._name}: saved {name!r} must be an array, got {type(value).__name__} {value!r:.40}")
+        if found.shape != p.shape:
+            raise ValueError(f"{self._name}: saved {name!r} has shape {found.shape}, its parameter {p.shape}")
+        if found.dtype.kind == "c" and p.dtype.kind != "c":
+            raise ValueError(f"{self._name}: saved {name!r} is {found.dtype}, its parameter {p.dtype}")
+        return found.to(p.device, p.dtype, copy=True)
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
@@ -262,6 +276,18 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def _is_state_dict(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not {"state", "param_groups"} <= set(value):
+        return False
+    state, groups = value["state"], value["param_groups"]
+    return (
+        isinstance(state, Mapping)
+        and all(isinstance(saved, Mapping) and str(number).isdigit() for number, saved in state.items())
+        and isinstance(groups, list | tuple)
+        and all(isinstance(group, Mapping) and isinstance(group.get("params"), list | tuple) for group in groups)
+    )
 
 
 def is_number(value: Any) -> bool:

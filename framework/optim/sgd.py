@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backends import TableStep
@@ -146,7 +146,7 @@ class SGD(Optimizer):
             debt = self._debts[p] = RowDebt(p.backend, p.data, buffer)
         return debt
 
-    def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
+    def _import(self, p: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
         foreign = sorted(set(saved) - {"momentum_buffer"})
         if foreign:
             raise ValueError(

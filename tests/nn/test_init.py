@@ -92,6 +92,11 @@ def test_linear_starts_as_pytorchs_does():
     assert nn.Linear(0, 2).bias.tolist() == [0, 0]
 
 
+def test_only_tensors_are_filled():
+    with pytest.raises(TypeError, match="expected a Tensor to fill, got ndarray"):
+        init.xavier_uniform_(np.zeros((2, 2)))
+
+
 @pytest.mark.parametrize("side", [-1, 1])
 def test_the_tails_of_a_normal_distribution_keep_their_digits(side):
     x = init.trunc_normal_(fw.zeros((1000,), dtype="float64"), mean=-12.0 * side).numpy()

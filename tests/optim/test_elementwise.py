@@ -214,6 +214,19 @@ def test_mistakes_are_named(make, error, words):
         make(fw.Tensor([1.0], requires_grad=True))
 
 
+@pytest.mark.parametrize("step", ["a", float("nan"), -1, 0.5])
+def test_a_count_that_is_none_is_refused(step):
+    w = fw.Tensor([1.0], requires_grad=True)
+    optimizer = optim.Adam([w])
+    (w * w).sum().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    state["state"][0]["step"] = step
+    with pytest.raises(ValueError, match="Adam: saved 'step' must be an integer of at least 0"):
+        optimizer.load_state_dict(state)
+    assert optimizer.state[w]["step"] == 1
+
+
 def test_another_optimizers_state_is_refused():
     w = fw.Tensor([1.0], requires_grad=True)
     (w * w).sum().backward()

@@ -176,6 +176,11 @@ def test_saved_plateaus_and_sequences_go_on():
         (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5, anneal_strategy="cosine"), ValueError, "anneal_strategy"),
         (lambda o: run(o, lr_scheduler.OneCycleLR(o, 0.1, 5), 9), ValueError, "beyond the cycle of 5 steps"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), ValueError, "factor must be below 1"),
+        (
+            lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=-0.1),
+            ValueError,
+            "factor must be below 1 and not negative",
+        ),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="low"), ValueError, "mode"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o).step(), TypeError, "needs the number"),
         (lambda o: lr_scheduler.SequentialLR(o, [], []), ValueError, "one milestone less"),

@@ -252,6 +252,15 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing():
         (lambda s: s["param_groups"][0].update(lr=-1.0), ValueError, "lr must be a number of at least 0"),
         (lambda s: s["state"].update({7: {}}), ValueError, "state of parameter 7"),
         (lambda s: s.pop("state"), TypeError, "with the keys 'state' and 'param_groups'"),
+        (lambda s: s["param_groups"][0].pop("params"), TypeError, "a list of groups with their 'params'"),
+        (lambda s: s["state"].update({0: 3.0}), TypeError, "a dict by number"),
+        (lambda s: s["state"][0].update(momentum_buffer=1.5), ValueError, "must be an array, got float 1.5"),
+        (lambda s: s["state"][0].update(momentum_buffer=np.array(1.5)), ValueError, r"has shape \(\), its parameter"),
+        (
+            lambda s: s["state"][0].update(momentum_buffer=table() * 1j),
+            ValueError,
+            "is complex128, its parameter float64",
+        ),
         (lambda s: s["state"][0].update(exp_avg=1.0), ValueError, "has 'exp_avg', so it is another optimizer's"),
     ],
 )
