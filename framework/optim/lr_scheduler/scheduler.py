@@ -34,6 +34,8 @@ class LRScheduler:
     ------
     TypeError
         If ``optimizer`` is none.
+    ValueError
+        At a step, if groups were added to the optimizer since.
     """
 
     _kept: ClassVar[tuple[str, ...]] = ("last_epoch", "base_lrs")
