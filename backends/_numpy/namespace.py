@@ -275,9 +275,12 @@ def _is_wide(x: Array) -> bool:
 
 
 def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``, which never overflows."""
-    half = np.asarray(0.5, x.dtype) if x.dtype.kind == "f" else 0.5  # to NumPy a number of Python's is a detour
-    return half * np.tanh(half * x) + half
+    """``1 / (1 + exp(-x))``; half a tangent plus a half would lose the digits of what is close to 0."""
+    if x.dtype.kind != "f":
+        return 0.5 * np.tanh(0.5 * x) + 0.5
+    one = np.asarray(1, x.dtype)  # to NumPy a number of Python's is a detour
+    with np.errstate(over="ignore"):  # where the result is 0
+        return one / (one + np.exp(-x))
 
 
 def trace(x: Array, *, offset: int, dtype: Any = None) -> Array:

@@ -57,6 +57,8 @@ def bad_index_message(op: str, ids: np.ndarray[Any, Any], low: int, size: int) -
 def check_offsets(backend: Library, offsets: Array, n: int, op: str) -> None:
     """Raise ValueError unless ``offsets (B,)``, integers, begin with 0, never fall, and stay within ``n``."""
     host = backend.to_numpy(offsets).astype(np.int64)
+    if not host.size and not n:
+        return
     if not host.size or host[0] != 0 or (np.diff(host) < 0).any() or host[-1] > n:
         raise ValueError(
             f"{op}: offsets must be 1-d, begin with 0, never fall and stay within the input's length {n}, got "

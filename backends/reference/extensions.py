@@ -127,8 +127,11 @@ def interp(xp: Any, x: Array, points: Array, values: Array) -> Array:
 
 
 def sigmoid(xp: Any, x: Array) -> Array:
-    """``1 / (1 + exp(-x))``, which never overflows."""
-    return 0.5 * xp.tanh(0.5 * x) + 0.5
+    """``1 / (1 + exp(-x))``, as a quotient that neither overflows nor loses the digits of what is close to 0."""
+    if xp.isdtype(x.dtype, "complex floating"):
+        return 0.5 * xp.tanh(0.5 * x) + 0.5
+    small = xp.exp(-1.0 * xp.abs(x))
+    return xp.where(x < 0, small, xp.ones_like(small)) / (1 + small)
 
 
 def trace(xp: Any, x: Array, *, offset: int, dtype: Any = None) -> Array:

@@ -63,6 +63,8 @@ class GradScaler:
     ------
     ValueError
         If a number is out of its range.
+    TypeError
+        If it is no number; a device is not among the arguments.
 
     Notes
     -----
@@ -110,19 +112,19 @@ class GradScaler:
 
     def _set(self, numbers: Mapping[str, Any]) -> None:
         """Check the numbers, then take them over."""
-        scale, growth, backoff, interval, good = (numbers[name] for name in _NUMBERS)
+        scale, growth, backoff, interval, good = (_number(name, numbers[name]) for name in _NUMBERS)
         conditions = {
-            "init_scale must be positive and finite": (scale, 0 < scale < math.inf),
-            "growth_factor must be above 1": (growth, 1 < growth < math.inf),
-            "backoff_factor must be between 0 and 1": (backoff, 0 < backoff < 1),
-            "growth_interval must be an integer of at least 1": (interval, interval >= 1 and interval == int(interval)),
-            "the number of good steps must be an integer of at least 0": (good, good >= 0 and good == int(good)),
+            "scale": (0 < _float32(scale) < math.inf, "positive and finite in float32"),
+            "growth_factor": (1 < growth < math.inf, "above 1"),
+            "backoff_factor": (0 < backoff < 1, "between 0 and 1"),
+            "growth_interval": (interval >= 1 and interval.is_integer(), "an integer of at least 1"),
+            "_growth_tracker": (good >= 0 and good.is_integer(), "an integer of at least 0"),
         }
-        for what, (value, holds) in conditions.items():
+        for name, (holds, what) in conditions.items():
             if not holds:
-                raise ValueError(f"GradScaler: {what}, got {value!r}")
+                raise ValueError(f"GradScaler: {_NUMBERS[name]} must be {what}, got {numbers[name]!r}")
         self._scale = _float32(scale)
-        self.growth_factor, self.backoff_factor = float(growth), float(backoff)
+        self.growth_factor, self.backoff_factor = growth, backoff
         self.growth_interval, self._good_steps = int(interval), int(good)
 
     def is_enabled(self) -> bool:
@@ -225,13 +227,14 @@ class GradScaler:
         if not self._enabled:
             return
         if new_scale is not None:
-            self._set({**self.state_dict(), "scale": float(new_scale)})
+            self._set({**self.state_dict(), "scale": new_scale})
         elif not self._checked:
             raise RuntimeError(
                 "GradScaler: no gradients were looked at since the last update(); call step(optimizer) first"
             )
         elif any(checked.overflowed() for checked in self._checked.values()):
-            self._scale, self._good_steps = _float32(self._scale * self.backoff_factor), 0
+            smaller = _float32(self._scale * self.backoff_factor)
+            self._scale, self._good_steps = smaller or self._scale, 0
         else:
             self._good_steps += 1
             if self._good_steps == self.growth_interval:
@@ -256,6 +259,8 @@ class GradScaler:
         """
         if not self._enabled:
             return
+        if not isinstance(state, Mapping):
+            raise TypeError(f"GradScaler: expected what state_dict() returned, got {type(state).__name__}")
         if missing := [name for name in _NUMBERS if name not in state]:
             raise ValueError(
                 f"GradScaler: the saved state lacks {missing[0]!r}; expected that of a scaler that was enabled then"
@@ -267,7 +272,21 @@ class GradScaler:
             raise TypeError(f"GradScaler: expected an Optimizer, got {type(optimizer).__name__}")
 
 
-_NUMBERS = ("scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker")
+_NUMBERS = {
+    "scale": "init_scale",
+    "growth_factor": "growth_factor",
+    "backoff_factor": "backoff_factor",
+    "growth_interval": "growth_interval",
+    "_growth_tracker": "the number of good steps",
+}
+"""Under which names a state has the numbers, and what errors call them."""
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"GradScaler: {_NUMBERS[name]} must be a number, got {value!r:.40}") from None
 
 
 def _float32(x: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, Self
 
 from framework.nn.module import Module, _indented
@@ -14,8 +14,7 @@ class _Numbered(Module):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        for module in modules:
-            self.append(module)
+        self.extend(modules)
 
     def _items(self) -> list[tuple[str, Module]]:
         """Names and submodules; a module that stands here twice comes twice."""
@@ -23,6 +22,8 @@ class _Numbered(Module):
 
     def _name(self, index: int) -> str:
         names = [name for name, _ in self._items()]
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"{type(self).__name__}: expected an integer as index here, got {index!r:.60}")
         position = index.__index__()
         if not -len(names) <= position < len(names):
             raise IndexError(f"index {position} is out of range for {len(names)} modules")
@@ -60,21 +61,26 @@ class _Numbered(Module):
 
     def append(self, module: Module) -> Self:
         """Add a module at the end; returns the container."""
-        _check_module(type(self).__name__, module)
-        self.register_module(str(len(self)), module)
-        return self
+        return self.extend([module])
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add several modules at the end; returns the container."""
-        for module in list(modules):
-            self.append(module)
+        modules = list(modules)
+        for module in modules:
+            _check_module(type(self).__name__, module)
+        for module in modules:
+            self.register_module(self._free_name(), module)
         return self
+
+    def _free_name(self) -> str:
+        """The number of modules, or the next one that is no name already, as in a part of a Sequential."""
+        return next(name for name in map(str, count(len(self))) if name not in self.__dict__)
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at ``index``."""
         _check_module(type(self).__name__, module)
         items = self._items()
-        items.insert(index, (str(len(items)), module))
+        items.insert(index, (self._free_name(), module))
         self._refill(items)
 
     def pop(self, index: int = -1) -> Module:
@@ -171,7 +177,7 @@ class ModuleDict(Module):
 
     Parameters
     ----------
-    modules : mapping of str to Module, or iterable of pairs, optional
+    modules : mapping of str to Module, ModuleDict, or iterable of pairs, optional
         What it starts with.
 
     Examples
@@ -182,13 +188,17 @@ class ModuleDict(Module):
     (2, 3)
     """
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+    def __init__(self, modules: Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
         self.update(modules or {})
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+    def update(self, modules: Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]]) -> None:
         """Add modules, or put them in the place of those with the same keys."""
-        for key, module in modules.items() if isinstance(modules, Mapping) else modules:
+        pairs = dict(modules.items() if isinstance(modules, Mapping | ModuleDict) else modules)
+        for key, module in pairs.items():
+            _check_module("ModuleDict", module)
+            self._check_name(key, Module)
+        for key, module in pairs.items():
             self[key] = module
 
     def items(self) -> list[tuple[str, Module]]:

@@ -8,6 +8,7 @@ from framework import random
 from framework.creation import asarray
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
+from framework.nn.sizes import check_size
 from framework.ops.embedding import embedding, padding_row
 from framework.ops.embedding_bag import embedding_bag
 from framework.tensor import Tensor
@@ -27,11 +28,8 @@ class _Table(Module):
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        for what, value in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
-            if not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name}: {what} must be an integer of at least 0, got {value!r}")
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        self.num_embeddings = num_embeddings = check_size(f"{name}: num_embeddings", num_embeddings)
+        self.embedding_dim = embedding_dim = check_size(f"{name}: embedding_dim", embedding_dim)
         self.padding_idx = padding_row(name, padding_idx, num_embeddings)
         if weight is None:
             self.weight = Parameter(random.randn(num_embeddings, embedding_dim, device=device, dtype=dtype))
@@ -174,7 +172,7 @@ class EmbeddingBag(_Table):
     mode : {"mean", "sum", "max"}
         How the rows of a bag become one; an empty bag gives zeros.
     include_last_offset : bool
-        Whether ``offsets`` ends with the length of the input.
+        Whether ``offsets`` ends with one more entry, where the last bag ends.
     padding_idx : int, optional
         Entries with this number do not count.
     max_norm, norm_type, scale_grad_by_freq, sparse

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from framework.nn.module import Module
+from framework.nn.sizes import check_sizes
 
 
 class Flatten(Module):
@@ -49,7 +50,7 @@ class Unflatten(Module):
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
         super().__init__()
         self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.unflattened_size = check_sizes("Unflatten: unflattened_size", unflattened_size, least=-1)
 
     def forward(self, input: Any) -> Any:
         """Reshape ``input``."""

@@ -91,9 +91,24 @@ class _Watch:
     def _run(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self.hooks:
             replaced = hook(self.module, grad_input, self.grad_output)
-            if replaced is not None:
-                grad_input = replaced if isinstance(replaced, tuple) else (replaced,)
+            if replaced is not None and self.reaches_inputs:
+                grad_input = _replacement(type(self.module).__name__, replaced, grad_input)
         return grad_input
+
+
+def _replacement(name: str, replaced: Any, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a backward hook returned in the place of ``grad_input``, checked."""
+    given = replaced if isinstance(replaced, tuple) else (replaced,)
+    if len(given) != len(grad_input):
+        raise ValueError(
+            f"backward hook of {name}: expected None or {len(grad_input)} gradients, one for each argument, got {len(given)}"
+        )
+    for new, old in zip(given, grad_input):
+        if new is not None and not isinstance(new, Variable):
+            raise TypeError(f"backward hook of {name}: expected gradients as tensors or None, got {type(new).__name__}")
+        if new is not None and old is not None and new.shape != old.shape:
+            raise ValueError(f"backward hook of {name}: expected a gradient of shape {old.shape}, got {new.shape}")
+    return given
 
 
 def _needs(x: Any) -> bool:

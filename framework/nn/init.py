@@ -49,6 +49,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected a Tensor to fill, got {type(tensor).__name__}")
     with no_grad():
         return tensor.copy_(values)
 
@@ -81,9 +83,15 @@ def trunc_normal_(
 
     if not a < b:
         raise ValueError(f"trunc_normal_: a must be below b, got a={a}, b={b}")
-    low, high = ndtr((a - mean) / std), ndtr((b - mean) / std)
+    if not std > 0:
+        raise ValueError(f"trunc_normal_: std must be positive, got {std}")
+    # What is above the mean is drawn as what is below: numbers close to 1 are coarser than those close to 0.
+    side = -std if a > mean else std
+    low, high = sorted(ndtr((end - mean) / side) for end in (a, b))
+    if not low < high:
+        raise ValueError(f"trunc_normal_: [{a}, {b}] holds nothing of a distribution of mean {mean} and std {std}")
     u = random.uniform(low, high, tensor.shape, dtype="float64", device="cpu", generator=generator).numpy()
-    values = np.clip(ndtri(u) * std + mean, a, b).astype(tensor.dtype)
+    values = np.clip(ndtri(u) * side + mean, a, b).astype(tensor.dtype)
     return _fill(tensor, asarray(values, device=tensor.device))
 
 

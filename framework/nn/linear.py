@@ -10,6 +10,7 @@ from framework.nn import init
 from framework.nn.functional.linear import linear
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
+from framework.nn.sizes import check_size
 
 
 class Identity(Module):
@@ -61,12 +62,10 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        if in_features < 0 or out_features < 0:
-            raise ValueError(f"Linear: sizes must not be negative, got {in_features} and {out_features}")
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = Parameter(empty((out_features, in_features), device=device, dtype=dtype))
-        self.bias = Parameter(empty((out_features,), device=device, dtype=dtype)) if bias else None
+        self.in_features = check_size("Linear: in_features", in_features)
+        self.out_features = check_size("Linear: out_features", out_features)
+        self.weight = Parameter(empty((self.out_features, self.in_features), device=device, dtype=dtype))
+        self.bias = Parameter(empty((self.out_features,), device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

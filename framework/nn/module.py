@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from framework.creation import zeros_like
 from framework.dtypes import named
 from framework.nn.hooks import Handle, Hooks
 from framework.nn.parameter import Parameter
@@ -72,6 +73,8 @@ class Module:
                 raise _uninitialised(self, name)
         elif name in members and value is not None:
             _check_replacement(self, name, members[name], value)
+            if isinstance(value, Parameter):
+                self._buffers.pop(name, None)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -93,7 +96,7 @@ class Module:
         name : str
             Name of the attribute.
         tensor : Tensor or None
-            The values.
+            The values; of a parameter, a detached tensor that shares its memory.
         persistent : bool
             Whether the buffer is part of the state dict.
         """
@@ -105,7 +108,7 @@ class Module:
         if name not in self._buffers:
             self._check_name(name)
         self._buffers[name] = persistent
-        setattr(self, name, tensor)
+        setattr(self, name, tensor.detach() if isinstance(tensor, Parameter) else tensor)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Set the attribute ``name`` to a submodule."""
@@ -286,7 +289,7 @@ class Module:
             if set_to_none or p._grad is None:
                 p._grad = None
             else:
-                p.grad = p.grad.detach() * 0  # type: ignore[union-attr]
+                p.grad = zeros_like(p.grad)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Train the parameters from now on, or freeze them; returns the module."""

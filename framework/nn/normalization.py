@@ -8,6 +8,7 @@ from framework.creation import ones, zeros
 from framework.nn.functional.normalization import layer_norm, rms_norm
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
+from framework.nn.sizes import check_sizes
 from framework.tensor import Tensor
 
 
@@ -42,7 +43,7 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = check_sizes("LayerNorm: normalized_shape", normalized_shape)
         self.normalized_shape = shape
         self.eps = eps
         self.elementwise_affine = elementwise_affine
@@ -87,7 +88,7 @@ class RMSNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = check_sizes("RMSNorm: normalized_shape", normalized_shape)
         self.normalized_shape = shape
         self.eps = eps
         self.elementwise_affine = elementwise_affine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from framework.nn.functional.dropout import dropout
 from framework.nn.init import uniform_
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
+from framework.nn.sizes import check_size
 from framework.ops import recurrent
 from framework.ops.affine import affine
 from framework.ops.manipulation import concat, expand_dims, squeeze, stack
@@ -28,14 +30,6 @@ _EXPECTED = {False: "(T, N, {0}) or (T, {0})", True: "(N, T, {0}) or (T, {0})"}
 """Shapes of a layer's input."""
 
 # ----------------------------------------------------------------------------------------------- checks
-
-
-def _check_size(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an int, got {type(value).__name__} {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return int(value)
 
 
 def _check_nonlinearity(name: str) -> str:
@@ -126,9 +120,9 @@ class _Recurrent(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.input_size = _check_size("input_size", input_size)
-        self.hidden_size = _check_size("hidden_size", hidden_size)
-        self.num_layers = _check_size("num_layers", num_layers)
+        self.input_size = check_size("input_size", input_size, least=1)
+        self.hidden_size = check_size("hidden_size", hidden_size, least=1)
+        self.num_layers = check_size("num_layers", num_layers, least=1)
         self.bias, self.batch_first, self.bidirectional = bool(bias), bool(batch_first), bool(bidirectional)
         self.dropout = _check_dropout(dropout)
         if self.dropout and num_layers == 1:
@@ -223,7 +217,7 @@ def _parameter_names(layer: int, suffix: str) -> tuple[str, ...]:
 
 
 def _check_dropout(dropout: float) -> float:
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float):
+    if isinstance(dropout, bool) or not isinstance(dropout, Real):
         raise TypeError(f"dropout must be a number, got {type(dropout).__name__} {dropout!r}")
     if not 0 <= dropout <= 1:
         raise ValueError(f"dropout must be a probability between 0 and 1, got {dropout}")
@@ -478,8 +472,8 @@ class _Cell(Module):
         self, input_size: int, hidden_size: int, bias: bool = True, *, device: str | None = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        self.input_size = _check_size("input_size", input_size)
-        self.hidden_size = _check_size("hidden_size", hidden_size)
+        self.input_size = check_size("input_size", input_size, least=1)
+        self.hidden_size = check_size("hidden_size", hidden_size, least=1)
         self.bias = bool(bias)
         rows, dtype = self.gates * hidden_size, dtype or get_default_dtype()
         self.weight_ih = Parameter(zeros((rows, input_size), dtype=dtype, device=device))

@@ -602,7 +602,7 @@ imag.defvjp(lambda xp, g: xp.multiply(g, 1j))
 
 @primitive
 def sigmoid(xp: Any, x: Array, /) -> Array:
-    """``1 / (1 + exp(-x))``, through tanh, so that it never overflows."""
+    """``1 / (1 + exp(-x))``, without overflow, and with all digits also where it is close to 0."""
     return xp.sigmoid(x)
 
 

@@ -107,7 +107,7 @@ def embedding(
     IndexError
         If a row number is outside ``[0, V)``; names it, its position and the range.
     TypeError
-        If ``input`` is not of integers.
+        If ``input`` is not of integers, or ``padding_idx`` is none.
     ValueError
         If ``weight`` has not two axes, or ``padding_idx`` is not a row of it.
 
@@ -163,6 +163,8 @@ def padding_row(name: str, padding_idx: int | None, size: int) -> int | None:
     """The number of the padding row, counted from the start."""
     if padding_idx is None:
         return None
+    if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
+        raise TypeError(f"{name}: padding_idx must be an integer or None, got {padding_idx!r}")
     if not -size <= padding_idx < size:
         raise ValueError(f"{name}: padding_idx must be in [{-size}, {size}), got {padding_idx}")
     return padding_idx % size

@@ -150,10 +150,10 @@ def embedding_bag(
         Where each bag begins in a 1-d ``input``; rising, the first 0.
     mode : {"mean", "sum", "max"}
         How the rows of a bag become one. An empty bag gives zeros.
-    per_sample_weights : Tensor, optional
+    per_sample_weights : Tensor or array, optional
         Factors of the rows, of ``input``'s shape; only for ``"sum"``.
     include_last_offset : bool
-        Whether ``offsets`` ends with one more entry, the length of ``input``.
+        Whether ``offsets`` ends with one more entry, where the last bag ends: at most the length of ``input``.
     padding_idx : int, optional
         Entries with this number do not count, in the mean's denominator either.
     sparse : bool
@@ -191,6 +191,9 @@ def embedding_bag(
         raise ValueError(f"embedding_bag: per_sample_weights need mode='sum', got {mode!r}")
     ids = index_tensor("embedding_bag", input, weight)
     size = weight.shape[0]
+    if per_sample_weights is not None and not isinstance(per_sample_weights, Variable):
+        factors = weight.backend.asarray(per_sample_weights, dtype=weight.backend.native_dtype(weight.dtype))
+        per_sample_weights = make_tensor(weight.backend, factors)
     if per_sample_weights is not None and per_sample_weights.shape != ids.shape:
         raise ValueError(
             f"embedding_bag: per_sample_weights must have the input's shape {ids.shape}, got {per_sample_weights.shape}"
@@ -198,15 +201,18 @@ def embedding_bag(
     padding_idx = padding_row("embedding_bag", padding_idx, size)
     alike = ids.ndim == 2 and mode != "max" and per_sample_weights is None and padding_idx is None
     length = ids.shape[1] if alike else None
-    ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, include_last_offset)
+    ends_with_last = include_last_offset and ids.ndim == 1
+    ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, ends_with_last)
     ids.backend.check_indices(ids.data, size, "embedding_bag")
     with _readable(weight) as owed:
-        return _bag(
+        bags = _bag(
             weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx, length=length, owed=owed
         )
+    # What follows the last offset was in a bag of its own, which saves waiting for the number.
+    return bags[:-1] if ends_with_last else bags
 
 
-def _flat(ids: Any, offsets: Any, factors: Any, include_last: bool) -> tuple[Any, Any, Any]:
+def _flat(ids: Any, offsets: Any, factors: Any, ends_with_last: bool) -> tuple[Any, Any, Any]:
     """All bags one after another, with the places where they begin."""
     backend = ids.backend
     if ids.ndim == 2:
@@ -220,5 +226,7 @@ def _flat(ids: Any, offsets: Any, factors: Any, include_last: bool) -> tuple[Any
     offsets = index_tensor("embedding_bag", offsets, ids)
     if offsets.ndim != 1:
         raise ValueError(f"embedding_bag: offsets must be 1-d, got shape {offsets.shape}")
+    if ends_with_last and not offsets.shape[0]:
+        raise ValueError("embedding_bag: with include_last_offset there is at least one offset, got none")
     backend.check_offsets(offsets.data, ids.shape[0], "embedding_bag")
-    return ids, offsets[:-1] if include_last else offsets, factors
+    return ids, offsets, factors

@@ -77,6 +77,7 @@ class Adagrad(Elementwise):
 
     def _check_options(self, group: Group) -> None:
         self._check_not_negative(group, "lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+        self._check_flags(group, "maximize")
 
     def _start_value(self, group: Group) -> float:
         return group["initial_accumulator_value"]  # type: ignore[no-any-return]

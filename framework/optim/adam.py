@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from framework.optim.elementwise import Elementwise, average, average_square, decayed
-from framework.optim.optimizer import Group
+from framework.optim.optimizer import Group, is_number
 
 Array = Any
 
@@ -76,8 +76,13 @@ class Adam(Elementwise):
 
     def _check_options(self, group: Group) -> None:
         self._check_not_negative(group, "lr", "eps", "weight_decay")
+        self._check_flags(group, "amsgrad", "maximize")
         betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        if (
+            not isinstance(betas, tuple | list)
+            or len(betas) != 2
+            or not all(is_number(b) and 0 <= b < 1 for b in betas)
+        ):
             raise ValueError(f"{self._name}: betas must be two numbers in [0, 1), got {betas!r}")
 
     def _names(self, group: Group) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from framework.autograd.graph import make_tensor
@@ -22,6 +22,7 @@ class Elementwise(Optimizer):
     A row-sparse gradient is made dense, since a step moves also the values whose gradient is zero.
     """
 
+    counts = ("step",)
     averages: ClassVar[tuple[str, ...]] = ()
     """Names of the arrays that every parameter has in its state."""
 
@@ -69,15 +70,14 @@ class Elementwise(Optimizer):
         """Change ``value`` and the arrays of ``kept``, all of one shape, in place; ``g`` must stay as it is."""
         raise NotImplementedError
 
-    def _import(self, p: Any, saved: State) -> State:
+    def _import(self, p: Any, saved: Mapping[str, Any]) -> State:
         missing = [name for name in ("step", *self.averages) if name not in saved]
         if missing:
             raise ValueError(
                 f"{self._name}: the saved state of a parameter of shape {p.shape} lacks {missing[0]!r}; it has "
                 f"{', '.join(map(repr, saved)) or 'nothing'}, so it is another optimizer's"
             )
-        # PyTorch keeps the count in a tensor.
-        return {**super()._import(p, saved), "step": int(float(saved["step"]))}
+        return super()._import(p, saved)
 
 
 def blocks(arrays: tuple[Array, ...]) -> Iterator[tuple[Array, ...]]:

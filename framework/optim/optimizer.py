@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from backends import backend_of
 from framework.autograd.graph import Variable
-from framework.autograd.modes import no_grad
-from framework.creation import asarray
+from framework.autograd.modes import enable_grad, no_grad
+from framework.creation import asarray, zeros_like
 from framework.tensor import Tensor
 
 Group = dict[str, Any]
@@ -43,7 +45,8 @@ class Optimizer:
         out of range.
     """
 
-    options: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[tuple[str, ...]] = ()
+    """Names in a parameter's state that are numbers of steps; the others are arrays of its shape."""
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Variable | dict) or not isinstance(params, Iterable):
@@ -54,7 +57,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Any, dict[str, Any]] = {}
-        given = list(params)
+        given = self._in_order(params)
         if not given:
             raise ValueError(
                 f"{self._name}: got no parameters to optimize; is model.parameters() an exhausted iterator?"
@@ -71,7 +74,7 @@ class Optimizer:
         if not isinstance(group, dict) or "params" not in group:
             raise TypeError(f"{self._name}: a parameter group must be a dict with the key 'params', got {group!r:.60}")
         params = group["params"]
-        params = [params] if isinstance(params, Variable) else list(params)
+        params = [params] if isinstance(params, Variable) else self._in_order(params)
         unknown = set(group) - set(self.defaults) - {"params"}
         if unknown:
             raise TypeError(
@@ -85,6 +88,14 @@ class Optimizer:
         group = {name: _plain(value) for name, value in group.items()}
         self._check_options(group)
         self.param_groups.append(group)
+
+    def _in_order(self, params: Iterable[Any]) -> list[Any]:
+        if isinstance(params, set | frozenset):
+            raise TypeError(
+                f"{self._name}: params must come in an order, by which a state dict numbers them, got a "
+                f"{type(params).__name__}; pass a list"
+            )
+        return list(params)
 
     def _check_param(self, i: int, p: Any, known: set[int]) -> None:
         if not isinstance(p, Variable):
@@ -104,8 +115,18 @@ class Optimizer:
     def _check_not_negative(self, group: Group, *names: str) -> None:
         for name in names:
             value = group[name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            if not is_number(value) or not value >= 0:
                 raise ValueError(f"{self._name}: {name} must be a number of at least 0, got {value!r}")
+
+    def _check_finite(self, group: Group, *names: str) -> None:
+        for name in names:
+            if not is_number(group[name]) or not math.isfinite(group[name]):
+                raise ValueError(f"{self._name}: {name} must be a finite number, got {group[name]!r}")
+
+    def _check_flags(self, group: Group, *names: str) -> None:
+        for name in names:
+            if not isinstance(group[name], bool):
+                raise ValueError(f"{self._name}: {name} must be True or False, got {group[name]!r}")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -114,7 +135,7 @@ class Optimizer:
                 if set_to_none or p._grad is None:
                     p._grad = None
                 else:
-                    p.grad = p.grad.detach() * 0
+                    p.grad = zeros_like(p.grad)
 
     def step(self, closure: Any = None) -> Any:
         """Update all parameters that have a gradient.
@@ -122,9 +143,12 @@ class Optimizer:
         Parameters
         ----------
         closure : callable, optional
-            Computes the loss and its gradients anew; its value is returned.
+            Computes the loss and its gradients anew, recorded also inside ``no_grad``; its value is returned.
         """
-        loss = closure() if closure is not None else None
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         with no_grad():
             for group in self.param_groups:
                 params = [p for p in group["params"] if p._grad is not None]
@@ -198,10 +222,10 @@ class Optimizer:
 
     def _saved_groups(self, state_dict: Any) -> list[Group]:
         """The groups of a state dict, which must be of the sizes of these."""
-        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+        if not _is_state_dict(state_dict):
             raise TypeError(
-                f"{self._name}: expected what state_dict() returned, with the keys 'state' and 'param_groups', got "
-                f"{type(state_dict).__name__} {state_dict!r:.40}"
+                f"{self._name}: expected what state_dict() returned, with the keys 'state' and 'param_groups': a dict "
+                f"by number, and a list of groups with their 'params'; got {type(state_dict).__name__} {state_dict!r:.80}"
             )
         groups: list[Group] = state_dict["param_groups"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
@@ -219,19 +243,32 @@ class Optimizer:
     def _export(self, state: dict[str, Any]) -> dict[str, Any]:
         return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
 
-    def _import(self, p: Any, saved: dict[str, Any]) -> dict[str, Any]:
-        state: dict[str, Any] = {}
-        for name, value in saved.items():
-            if value is None:
-                continue
-            if not isinstance(value, Tensor) and backend_of(value) is not None:
-                value = asarray(value) if value.ndim else value.item()
-            if isinstance(value, Tensor):
-                if value.ndim and value.shape != p.shape:
-                    raise ValueError(f"{self._name}: saved {name!r} has shape {value.shape}, its parameter {p.shape}")
-                value = value.to(p.device, p.dtype if value.ndim else None, copy=True)
-            state[name] = value
-        return state
+    def _import(self, p: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """The saved state of a parameter, checked, in its dtype and on its device."""
+        return {
+            name: self._import_count(name, value) if name in self.counts else self._import_array(p, name, value)
+            for name, value in saved.items()
+            if value is not None
+        }
+
+    def _import_count(self, name: str, value: Any) -> int:
+        try:
+            count = float(value)  # PyTorch keeps it in a tensor.
+        except (TypeError, ValueError):
+            count = -1.0
+        if count < 0 or not count.is_integer():
+            raise ValueError(f"{self._name}: saved {name!r} must be an integer of at least 0, got {value!r:.40}")
+        return int(count)
+
+    def _import_array(self, p: Any, name: str, value: Any) -> Tensor:
+        found = asarray(value) if backend_of(value) is not None else value
+        if not isinstance(found, Tensor):
+            raise ValueError(f"{self._name}: saved {name!r} must be an array, got {type(value).__name__} {value!r:.40}")
+        if found.shape != p.shape:
+            raise ValueError(f"{self._name}: saved {name!r} has shape {found.shape}, its parameter {p.shape}")
+        if found.dtype.kind == "c" and p.dtype.kind != "c":
+            raise ValueError(f"{self._name}: saved {name!r} is {found.dtype}, its parameter {p.dtype}")
+        return found.to(p.device, p.dtype, copy=True)
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
@@ -239,6 +276,23 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def _is_state_dict(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not {"state", "param_groups"} <= set(value):
+        return False
+    state, groups = value["state"], value["param_groups"]
+    return (
+        isinstance(state, Mapping)
+        and all(isinstance(saved, Mapping) and str(number).isdigit() for number, saved in state.items())
+        and isinstance(groups, list | tuple)
+        and all(isinstance(group, Mapping) and isinstance(group.get("params"), list | tuple) for group in groups)
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, of Python's or NumPy's."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

@@ -80,6 +80,7 @@ class RMSprop(Elementwise):
 
     def _check_options(self, group: Group) -> None:
         self._check_not_negative(group, "lr", "alpha", "eps", "weight_decay", "momentum")
+        self._check_flags(group, "centered", "maximize")
 
     def _names(self, group: Group) -> tuple[str, ...]:
         wanted = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backends import TableStep
@@ -19,7 +19,8 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and weight decay.
 
     A row-sparse gradient, such as an embedding's, costs what it touches, and gives exactly the result of the
-    dense one: rows that a step does not touch catch up when they are next read (:mod:`framework.optim.owed`).
+    dense one: rows that a step does not touch catch up when they are next read (:mod:`framework.optim.owed`), and with
+    them those of ``state[p]["momentum_buffer"]``: read ``p`` or call ``state_dict()`` before you look at that.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ class SGD(Optimizer):
 
     def _check_options(self, group: Group) -> None:
         self._check_not_negative(group, "lr", "momentum", "weight_decay")
+        self._check_finite(group, "dampening")
+        self._check_flags(group, "nesterov", "maximize")
         if group["nesterov"] and (not group["momentum"] or group["dampening"]):
             raise ValueError(
                 f"SGD: nesterov needs momentum > 0 and dampening = 0, got momentum={group['momentum']} and "
@@ -142,6 +145,14 @@ class SGD(Optimizer):
                 debt.settle()
             debt = self._debts[p] = RowDebt(p.backend, p.data, buffer)
         return debt
+
+    def _import(self, p: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
+        foreign = sorted(set(saved) - {"momentum_buffer"})
+        if foreign:
+            raise ValueError(
+                f"SGD: the saved state of a parameter of shape {p.shape} has {foreign[0]!r}, so it is another optimizer's"
+            )
+        return super()._import(p, saved)
 
     def _bring_up_to_date(self) -> None:
         for debt in self._debts.values():

@@ -265,11 +265,30 @@ def test_it_wants_an_optimizer():
         ({"backoff_factor": 0.0}, "backoff_factor"),
         ({"growth_interval": 0}, "growth_interval"),
         ({"growth_interval": 1.5}, "growth_interval"),
+        ({"growth_interval": math.inf}, "growth_interval"),
+        ({"init_scale": 1e300}, "init_scale must be positive and finite in float32, got 1e\\+300"),
+        ({"init_scale": 1e-50}, "init_scale must be positive"),
     ],
 )
 def test_numbers_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         GradScaler(**options)
+
+
+@pytest.mark.parametrize("value", ["cuda", None, [2.0]])
+def test_what_is_no_number(value):
+    with pytest.raises(TypeError, match="GradScaler: init_scale must be a number, got"):
+        GradScaler(value)
+
+
+def test_a_scale_never_becomes_zero():
+    w, optimizer = parameter()
+    scaler = GradScaler(init_scale=1e-38, backoff_factor=1e-5)
+    for _ in range(4):
+        w.grad = fw.full((2,), math.nan)
+        scaler.step(optimizer)
+        scaler.update()
+    assert 0 < scaler.get_scale() < 1e-38
 
 
 # ---------------------------------------------------------------- states
@@ -306,6 +325,10 @@ def test_a_bad_state_changes_nothing():
     before = scaler.state_dict()
     for bad in ({}, {**before, "scale": -1.0}, {**before, "scale": 2.0, "growth_interval": 0}):
         with pytest.raises(ValueError, match="GradScaler"):
+            scaler.load_state_dict(bad)
+        assert scaler.state_dict() == before
+    for bad in (3, {**before, "scale": "large"}):
+        with pytest.raises(TypeError, match="GradScaler"):
             scaler.load_state_dict(bad)
         assert scaler.state_dict() == before
 

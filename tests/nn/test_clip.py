@@ -82,6 +82,19 @@ def test_dtypes_may_be_mixed():
     assert [p.grad.dtype.name for p in params] == ["float32", "float64"]
 
 
+def test_a_norm_beyond_16_bits_is_found_and_clipped():
+    (p,) = ours([np.array([3e4, 4e4])], "float16")
+    (q,) = ours([np.array([12e4])], "float32")
+    assert clip_grad_norm_([p, q], 13.0).item() == pytest.approx(13e4, rel=1e-3)
+    assert [*p.grad.tolist(), *q.grad.tolist()] == pytest.approx([3.0, 4.0, 12.0], rel=1e-3)
+
+
+def test_numbers_may_be_given_as_pytorch_takes_them():
+    (p,) = ours([np.array([3.0, -4.0])])
+    assert clip_grad_norm_(p, "2", "inf").item() == 4.0
+    assert p.grad.tolist() == pytest.approx([1.5, -2.0], rel=1e-6)
+
+
 def test_a_norm_that_is_not_finite_is_told_if_wanted():
     (p,) = ours([np.array([1.0, np.nan])])
     with pytest.raises(RuntimeError, match=r"the norm of order 2\.0 of the gradients is nan"):
@@ -93,6 +106,14 @@ def test_a_norm_that_is_not_finite_is_told_if_wanted():
 def test_bounds_are_checked(value):
     with pytest.raises(ValueError, match="clip_value must be at least 0"):
         clip_grad_value_(ours(gradients()), value)
+
+
+def test_complex_values_have_no_bounds():
+    (real,), (other,) = ours([np.array([3.0])]), ours([np.array([3 + 4j])], "complex128")
+    with pytest.raises(TypeError, match="complex numbers have no order, got a gradient of complex128; clip by norm"):
+        clip_grad_value_([real, other], 1.0)
+    assert [real.grad.tolist(), other.grad.tolist()] == [[3.0], [3 + 4j]]
+    assert clip_grad_norm_([other], 1.0).item() == 5.0
 
 
 def test_only_tensors_are_taken():

@@ -96,6 +96,8 @@ def test_module_dict():
         (lambda: nn.Sequential(nn.Tanh(), 3), TypeError, "Sequential expects nn.Module instances, got int 3"),
         (lambda: nn.Sequential(nn.Tanh)(1), TypeError, "got type <class"),
         (lambda: nn.ModuleList([nn.Tanh()])[1], IndexError, "index 1 is out of range for 1 modules"),
+        (lambda: nn.ModuleList([nn.Tanh()])["0"], TypeError, "ModuleList: expected an integer as index here, got '0'"),
+        (lambda: nn.Sequential().__setitem__(slice(0, 1), []), TypeError, "expected an integer as index"),
         (lambda: nn.ModuleDict({"a": nn.Tanh()})["b"], KeyError, "no module 'b'; it has 'a'"),
         (lambda: nn.ModuleDict({"training": nn.Tanh()}), KeyError, "already has an attribute 'training'"),
         (lambda: nn.ModuleDict({"a.b": nn.Tanh()}), KeyError, "contain"),
@@ -104,6 +106,37 @@ def test_module_dict():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_part_grows_without_losing_a_module():
+    part = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Tanh())[1:]
+    part.append(nn.Sigmoid()).extend([nn.SiLU()])
+    assert [type(m) for m in part] == [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.SiLU]
+    part.insert(1, nn.GELU())
+    assert [type(m) for m in part] == [nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU]
+
+
+@pytest.mark.parametrize(
+    ("container", "grow"),
+    [
+        (nn.Sequential(nn.Tanh()), lambda c: c.extend([nn.ReLU(), 3])),
+        (nn.ModuleList([nn.Tanh()]), lambda c: c.__iadd__([nn.ReLU(), 3])),
+        (nn.ModuleDict({"a": nn.Tanh()}), lambda c: c.update({"b": nn.ReLU(), "c": 3})),
+        (nn.ModuleDict({"a": nn.Tanh()}), lambda c: c.update({"b": nn.ReLU(), "training": nn.ReLU()})),
+    ],
+)
+def test_what_does_not_fit_whole_is_not_taken_in_part(container, grow):
+    with pytest.raises((TypeError, KeyError)):
+        grow(container)
+    assert [type(m) for m in container.children()] == [nn.Tanh]
+
+
+def test_a_module_dict_of_another():
+    heads = nn.ModuleDict({"tag": nn.Linear(1, 1)})
+    copied = nn.ModuleDict(heads)
+    assert copied["tag"] is heads["tag"]
+    copied.update(nn.ModuleDict({"word": nn.Tanh()}))
+    assert copied.keys() == ["tag", "word"]
 
 
 def build(nn):

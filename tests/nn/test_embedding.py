@@ -114,7 +114,7 @@ def test_layers_look_and_load_as_pytorchs(cls):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.Embedding(-1, 2), "num_embeddings must be an integer of at least 0, got -1"),
+        (lambda: nn.Embedding(-1, 2), "Embedding: num_embeddings must be at least 0, got -1"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), r"padding_idx must be in \[-3, 3\), got 3"),
         (lambda: nn.Embedding(3, 2, _weight=np.ones((2, 2))), r"weight must have shape \(3, 2\), got \(2, 2\)"),
         (
@@ -124,6 +124,11 @@ def test_layers_look_and_load_as_pytorchs(cls):
         (lambda: nn.EmbeddingBag(3, 2)(np.array([1])), "with offsets"),
         (lambda: nn.EmbeddingBag(3, 2)(np.array([1]), np.array([1])), "offsets must be 1-d, begin with 0"),
         (lambda: nn.EmbeddingBag(3, 2)(np.array([[1]]), np.array([0])), "takes no offsets"),
+        (lambda: nn.EmbeddingBag(3, 2)(np.array([1]), np.array([], dtype=int)), "offsets must be 1-d, begin with 0"),
+        (
+            lambda: nn.EmbeddingBag(3, 2, include_last_offset=True)(np.array([1]), np.array([], dtype=int)),
+            "at least one offset, got none",
+        ),
     ],
 )
 def test_mistakes_are_named(make, words):
@@ -156,6 +161,37 @@ def test_bags_equal_pytorchs(ids, offsets, mode, padding_idx, device):
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("offsets", [[0], [0, 2], [0, 3, 3, 4], [0, 2, 7]])
+def test_the_last_offset_is_where_the_last_bag_ends(mode, offsets, device):
+    torch = pytest.importorskip("torch")
+    ids, options = BAGS[0][0], {"mode": mode, "include_last_offset": True}
+    w, t = fw.Tensor(weights(), requires_grad=True, device=device), torch.tensor(weights(), requires_grad=True)
+    ours = F.embedding_bag(fw.asarray(ids, device=device), w, fw.asarray(offsets, device=device), **options)
+    # PyTorch reads beyond its memory where numbers follow the last bag.
+    theirs = torch.nn.functional.embedding_bag(torch.tensor(ids[: offsets[-1]]), t, torch.tensor(offsets), **options)
+    assert ours.shape == tuple(theirs.shape)
+    np.testing.assert_allclose(ours.detach().cpu().numpy(), theirs.detach().numpy(), rtol=1e-12, atol=1e-15)
+    (ours**2).sum().backward()
+    (theirs**2).sum().backward()
+    np.testing.assert_allclose(w.grad.cpu().numpy(), t.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+def test_there_may_be_no_bags(device):
+    nothing, w = fw.asarray([], dtype="int64", device=device), fw.Tensor(weights(), requires_grad=True, device=device)
+    bags = F.embedding_bag(nothing, w, nothing, mode="mean")
+    assert bags.shape == (0, w.shape[1])
+    bags.sum().backward()
+    assert not fw.any(w.grad != 0)
+
+
+@pytest.mark.parametrize("padding_idx", [1.0, "1", True])
+def test_a_padding_row_is_named_by_an_integer(padding_idx):
+    for make in (lambda: nn.Embedding(3, 2, padding_idx), lambda: F.embedding([1], fw.ones((3, 2)), padding_idx)):
+        with pytest.raises(TypeError, match="padding_idx must be an integer or None"):
+            make()
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 def test_second_gradients_of_bags(mode):
     w = fw.Tensor(weights(), requires_grad=True)
     ids, offsets = BAGS[0]
@@ -176,6 +212,8 @@ def test_weighted_bags():
     (theirs**2).sum().backward()
     np.testing.assert_allclose(w.grad.numpy(), t.grad.numpy(), rtol=1e-12)
     np.testing.assert_allclose(f.grad.numpy(), s.grad.numpy(), rtol=1e-12)
+    as_list = F.embedding_bag(ids, w, offsets, mode="sum", per_sample_weights=factors.tolist())
+    np.testing.assert_array_equal(as_list.detach().numpy(), ours.detach().numpy())
 
 
 def test_bags_read_rows_that_are_owed():

@@ -96,3 +96,33 @@ def test_equals_pytorch_to_second_order(arrays, name):
             found = evaluate(library, case)
             assert_all_close(found, expected(i), 1e-9, case)
             assert_all_close(plain_gradients(library, case), found[1 : 1 + len(case.wrt)], 1e-12, case)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "logsigmoid", "softplus"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values_far_from_zero_keep_their_digits(name, dtype, device):
+    far = np.array([-np.inf, -800.0, -50.0, -20.0, 20.0, 50.0, 800.0, np.inf], dtype=dtype)
+    x, t = fw.Tensor(far, requires_grad=True, device=device), torch.tensor(far, requires_grad=True)
+    y, u = getattr(functional, name)(x), getattr(torch.nn.functional, name)(t)
+    y.sum().backward()
+    u.sum().backward()
+    tolerance = 8 * np.finfo(dtype).eps
+    np.testing.assert_allclose(y.detach().cpu().numpy(), u.detach().numpy(), rtol=tolerance)
+    np.testing.assert_allclose(x.grad.cpu().numpy(), t.grad.numpy(), rtol=tolerance)
+
+
+def test_a_saturated_sigmoid_learns_from_bce():
+    x = fw.Tensor([-20.0], requires_grad=True)
+    loss = functional.binary_cross_entropy(functional.sigmoid(x), fw.ones(1))
+    loss.backward()
+    assert [loss.item(), x.grad.item()] == pytest.approx([20.0, -1.0], rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gelu_has_a_slope_where_the_cube_is_too_large(dtype):
+    x = fw.asarray([-300.0, -50.0, 50.0, 300.0]).to(dtype=getattr(fw, dtype))
+    x.requires_grad_()
+    y = functional.gelu(x, "tanh")
+    y.sum().backward()
+    assert y.tolist() == [0.0, 0.0, 50.0, 300.0]
+    assert x.grad.tolist() == [0.0, 0.0, 1.0, 1.0]

@@ -92,6 +92,18 @@ def test_linear_starts_as_pytorchs_does():
     assert nn.Linear(0, 2).bias.tolist() == [0, 0]
 
 
+def test_only_tensors_are_filled():
+    with pytest.raises(TypeError, match="expected a Tensor to fill, got ndarray"):
+        init.xavier_uniform_(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_tails_of_a_normal_distribution_keep_their_digits(side):
+    x = init.trunc_normal_(fw.zeros((1000,), dtype="float64"), mean=-12.0 * side).numpy()
+    assert len(np.unique(x)) == 1000
+    assert stats.kstest(side * x, stats.truncnorm(10, 14, loc=-12).cdf).pvalue > 0.01
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -101,6 +113,8 @@ def test_linear_starts_as_pytorchs_does():
         (lambda x: init.kaiming_normal_(fw.zeros((2, 2)), mode="fan"), "'fan_in' or 'fan_out', got 'fan'"),
         (lambda x: init.calculate_gain("rlu"), "unknown nonlinearity 'rlu'; expected one of 'linear'"),
         (lambda x: init.trunc_normal_(x, a=1.0, b=1.0), "a must be below b"),
+        (lambda x: init.trunc_normal_(x, std=0.0), "std must be positive, got 0.0"),
+        (lambda x: init.trunc_normal_(x, mean=100.0), r"\[-2.0, 2.0\] holds nothing of a distribution of mean 100.0"),
         (lambda x: init.normal_(x, std=-1.0), "std must not be negative"),
     ],
 )

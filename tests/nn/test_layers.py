@@ -69,6 +69,24 @@ def test_linear_is_pytorchs(arrays):
         np.testing.assert_allclose(a.cpu().numpy(), b.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("make", [np.asarray, list])
+def test_inputs_may_be_arrays_and_lists(make):
+    x, rows = make([0.25, 0.5, 0.75]), make([[0.25, 0.5, 0.75]])
+    layer, t = nn.Linear(3, 2, dtype="float64"), fw.asarray([0.25, 0.5, 0.75], dtype="float64")
+    np.testing.assert_allclose(layer(x).detach().numpy(), layer(t).detach().numpy(), rtol=1e-6)
+    assert nn.Dropout(1.0)(x).tolist() == [0.0, 0.0, 0.0]
+    assert nn.functional.mse_loss(x, t.to(dtype=fw.asarray(x).dtype)).item() == 0.0
+    assert nn.functional.cross_entropy(rows, [1]).item() == pytest.approx(nn.functional.cross_entropy(t, 1).item())
+    assert nn.functional.nll_loss(rows, [1]).item() == -0.5
+
+
+def test_sizes_may_be_numpys():
+    size = np.arange(5).max()
+    layers = [nn.Linear(size, size), nn.Embedding(size, size), nn.LSTM(size, size), nn.LayerNorm(size)]
+    assert [next(layer.parameters()).shape for layer in layers] == [(4, 4), (4, 4), (16, 4), (4,)]
+    assert repr(layers[0]) == "Linear(in_features=4, out_features=4, bias=True)"
+
+
 def test_linear_without_bias():
     layer = nn.Linear(3, 2, bias=False)
     assert layer.bias is None
@@ -104,15 +122,22 @@ def test_one_hot(device):
     [
         (lambda: nn.Linear(3, 2)(fw.zeros((4, 5))), ValueError, r"\(H, D\), got \(4, 5\) and \(2, 3\)"),
         (lambda: nn.Linear(3, 2)(fw.asarray(1.0)), ValueError, r"got \(\) and \(2, 3\)"),
-        (lambda: nn.Linear(3, -2), ValueError, "sizes must not be negative, got 3 and -2"),
+        (lambda: nn.Linear(3, -2), ValueError, "Linear: out_features must be at least 0, got -2"),
+        (lambda: nn.Linear("3", 2), TypeError, "Linear: in_features must be an int, got str '3'"),
+        (lambda: nn.Embedding(2.5, 2), TypeError, r"Embedding: num_embeddings must be an int, got float 2\.5"),
+        (lambda: nn.EmbeddingBag(2, True), TypeError, "EmbeddingBag: embedding_dim must be an int, got bool True"),
+        (lambda: nn.LayerNorm((2, 3.0)), TypeError, r"LayerNorm: normalized_shape must be an int, got float 3\.0"),
+        (lambda: nn.RMSNorm(-1), ValueError, "RMSNorm: normalized_shape must be at least 0, got -1"),
         (lambda: nn.Softmax()(fw.zeros((2, 2))), ValueError, "softmax: say which axis, such as dim=-1"),
         (lambda: nn.Softmax(dim=2)(fw.zeros((2, 2))), IndexError, r"dim must be in \[-2, 2\) .* got 2"),
         (lambda: nn.Hardtanh(1, 1)(fw.zeros((2,))), ValueError, "min_val must be below max_val, got 1 and 1"),
         (lambda: nn.GELU("erf")(fw.zeros((2,))), ValueError, "'none' or 'tanh', got 'erf'"),
         (lambda: nn.functional.one_hot(fw.asarray([1, 5]), 3), IndexError, r"one_hot.* 5 .*\[0, 3\)"),
+        (lambda: nn.functional.one_hot(fw.asarray([1]), 2.5), TypeError, r"num_classes must be an int, got float 2\.5"),
         (lambda: nn.functional.one_hot(fw.zeros((0,), dtype="int64")), ValueError, "num_classes cannot be found"),
         (lambda: nn.Flatten(2)(fw.zeros((2, 2))), IndexError, "axis 2 is out of range"),
         (lambda: nn.Flatten(1, 0)(fw.zeros((2, 2))), ValueError, "start_dim 1 comes after end_dim 0"),
+        (lambda: nn.Unflatten(0, (-2, -2)), ValueError, "unflattened_size must be at least -1, got -2"),
         (lambda: nn.Unflatten(1, (3, -1))(fw.zeros((2, 4))), ValueError, r"length 4 cannot be made \(3, -1\)"),
     ],
 )

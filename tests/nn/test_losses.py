@@ -134,6 +134,16 @@ def test_the_common_losses_are_one_node():
         (lambda x, y: F.cross_entropy(fw.asarray(1.0), 0), ValueError, "got a 0-d tensor"),
         (lambda x, y: F.cross_entropy(x, y.to("strict")), RuntimeError, r"' but target on 'strict'; move one"),
         (lambda x, y: F.cross_entropy(fw.zeros((2, 0)), y), ValueError, "input has no classes"),
+        (
+            lambda x, y: F.cross_entropy(fw.zeros((2, 0)), fw.zeros((2, 0)), label_smoothing=0.1),
+            ValueError,
+            "input has no classes",
+        ),
+        (
+            lambda x, y: F.cross_entropy(x, x, ignore_index=0),
+            ValueError,
+            "holds probabilities, among which there is no ignore_index=0",
+        ),
     ],
 )
 def test_errors(call, error, message, raises):

@@ -57,6 +57,17 @@ def test_members_come_and_go_with_their_attributes():
     assert [name for name, _ in net.named_buffers()] == ["scratch"]
 
 
+def test_a_tensor_is_a_parameter_or_a_buffer():
+    net = nn.Module()
+    net.register_buffer("scale", fw.asarray([1.0]))
+    net.scale = nn.Parameter([2.0])
+    assert list(net.buffers()) == []
+    assert [name for name, _ in net.named_parameters()] == list(net.state_dict()) == ["scale"]
+    net.register_buffer("shift", nn.Parameter([3.0]))
+    assert [name for name, _ in net.named_buffers()] == ["shift"]
+    assert [name for name, _ in net.named_parameters()] == ["scale"]
+
+
 def test_shared_members_come_once():
     net = nn.Module()
     net.a = nn.Linear(2, 2)
@@ -286,6 +297,22 @@ def test_backward_hooks_see_and_replace(create_graph):
     module(a, b)[0].sum().backward(create_graph=create_graph)
     assert a.grad.tolist() == [30.0]
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        ((), ValueError, "backward hook of Tanh: expected None or 1 gradients, one for each argument, got 0"),
+        ((None, None), ValueError, "got 2"),
+        (3, TypeError, "expected gradients as tensors or None, got int"),
+        (fw.ones(3), ValueError, r"expected a gradient of shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_backward_hooks_that_return_something_else(returned, error, message):
+    layer = nn.Tanh()
+    layer.register_full_backward_hook(lambda m, gi, go: returned)
+    with pytest.raises(error, match=message):
+        layer(fw.asarray([1.0, 2.0]).requires_grad_()).sum().backward()
 
 
 def test_backward_hooks_of_a_first_layer_get_no_input_gradient():

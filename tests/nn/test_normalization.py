@@ -51,3 +51,19 @@ def test_without_weights():
 def test_a_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"last axes must be \(4,\), got shape \(2, 3\)"):
         nn.LayerNorm(4)(fw.ones((2, 3)))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (1,), ()])
+@pytest.mark.parametrize("what", ["weight", "bias"])
+def test_factors_of_another_shape_are_refused(what, shape):
+    with pytest.raises(ValueError, match=rf"layer_norm: {what} must have shape \(2, 3\), got"):
+        F.layer_norm(fw.ones((4, 2, 3)), (2, 3), **{what: fw.ones(shape)})
+    if what == "weight":
+        with pytest.raises(ValueError, match=r"rms_norm: weight must have shape \(2, 3\), got"):
+            F.rms_norm(fw.ones((4, 2, 3)), (2, 3), fw.ones(shape))
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
+def test_integers_are_refused(name):
+    with pytest.raises(TypeError, match=f"{name}: input must be of a real floating dtype, got int64"):
+        getattr(F, name)(fw.ones((2, 3), dtype="int64"), (3,))

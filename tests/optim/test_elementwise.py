@@ -149,6 +149,24 @@ def test_pytorchs_state_is_taken_over():
     np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"momentum": 0.9}), ("Adam", {}), ("Adagrad", {})])
+def test_pytorchs_state_of_one_number_is_taken_over(name, options):
+    torch = pytest.importorskip("torch")
+    theirs, ours = torch.tensor(2.0, requires_grad=True), fw.Tensor(2.0, requires_grad=True)
+    other = getattr(torch.optim, name)([theirs], lr=0.1, **options)
+    mine = getattr(optim, name)([ours], lr=0.5)
+    for step in range(3):
+        for w, optimizer in ((theirs, other), (ours, mine)):
+            if step or w is theirs:
+                optimizer.zero_grad()
+                (w * w).backward()
+                optimizer.step()
+        if not step:
+            mine.load_state_dict(other.state_dict())
+            ours.detach()[...] = theirs.item()
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
 def test_groups_have_options_of_their_own():
     a, b = (fw.Tensor([1.0], requires_grad=True) for _ in range(2))
     optimizer = optim.Adam([{"params": [a]}, {"params": [b], "lr": 0.5}], lr=0.1)
@@ -181,6 +199,10 @@ def test_a_backward_after_the_step_knows_of_the_write():
         (lambda w: optim.Adam([w], lr=-1), ValueError, "Adam: lr must be a number of at least 0, got -1"),
         (lambda w: optim.Adam([w], betas=(0.9, 1.0)), ValueError, "betas must be two numbers in"),
         (lambda w: optim.Adam([w], betas=0.9), ValueError, "betas must be two numbers in"),
+        (lambda w: optim.Adam([w], betas=(0.9, "0.999")), ValueError, "betas must be two numbers in"),
+        (lambda w: optim.Adam([w], amsgrad=None), ValueError, "Adam: amsgrad must be True or False, got None"),
+        (lambda w: optim.RMSprop([w], centered="no"), ValueError, "RMSprop: centered must be True or False"),
+        (lambda w: optim.Adagrad([w], maximize=1), ValueError, "Adagrad: maximize must be True or False"),
         (lambda w: optim.AdamW([w], eps=-1), ValueError, "AdamW: eps"),
         (lambda w: optim.RMSprop([w], alpha=-1), ValueError, "RMSprop: alpha"),
         (lambda w: optim.Adagrad([w], lr_decay=-1), ValueError, "Adagrad: lr_decay"),
@@ -190,6 +212,19 @@ def test_a_backward_after_the_step_knows_of_the_write():
 def test_mistakes_are_named(make, error, words):
     with pytest.raises(error, match=words):
         make(fw.Tensor([1.0], requires_grad=True))
+
+
+@pytest.mark.parametrize("step", ["a", float("nan"), -1, 0.5])
+def test_a_count_that_is_none_is_refused(step):
+    w = fw.Tensor([1.0], requires_grad=True)
+    optimizer = optim.Adam([w])
+    (w * w).sum().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    state["state"][0]["step"] = step
+    with pytest.raises(ValueError, match="Adam: saved 'step' must be an integer of at least 0"):
+        optimizer.load_state_dict(state)
+    assert optimizer.state[w]["step"] == 1
 
 
 def test_another_optimizers_state_is_refused():

@@ -96,6 +96,42 @@ def test_sequences_are_pytorchs():
     assert run(mine, sequence(lr_scheduler, mine)) == pytest.approx(expected)
 
 
+CHAINS = [
+    lambda lib, o: [lib.LinearLR(o, 0.25, total_iters=3), lib.ExponentialLR(o, 0.5)],
+    lambda lib, o: [lib.CosineAnnealingLR(o, 4, 0.05), lib.ConstantLR(o, 0.5, 3)],
+    lambda lib, o: [lib.LambdaLR(o, lambda t: 0.9**t), lib.StepLR(o, 2, 0.5)],
+    lambda lib, o: [
+        lib.SequentialLR(o, [lib.LinearLR(o, 0.5, total_iters=2), lib.ExponentialLR(o, 0.5)], [2]),
+        lib.MultiStepLR(o, [1, 4], 0.5),
+    ],
+]
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=["warm-up", "cosine", "lambda", "sequence"])
+def test_schedules_chain_as_pytorchs(chain):
+    torch = pytest.importorskip("torch")
+    rates = []
+    for optimizer, lib in ((ours(), lr_scheduler), (theirs(torch), torch.optim.lr_scheduler)):
+        schedules, seen = chain(lib, optimizer), []
+        for t in range(10):
+            if t == 6:
+                optimizer.param_groups[0]["lr"] *= 0.1
+            for schedule in schedules:
+                seen += run(optimizer, schedule, 1)
+        rates.append(seen)
+    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+
+
+def test_a_schedule_may_be_made_after_the_optimizer_was_loaded():
+    first, second = ours(), ours()
+    schedule = lr_scheduler.StepLR(first, 2, 0.5)
+    run(first, schedule, 3)
+    second.load_state_dict(first.state_dict())
+    resumed = lr_scheduler.StepLR(second, 2, 0.5)
+    resumed.load_state_dict(schedule.state_dict())
+    assert run(second, resumed, 4) == run(first, schedule, 4)
+
+
 @cases
 def test_a_saved_schedule_goes_on(name, options):
     whole = run(optimizer := ours(), getattr(lr_scheduler, name)(optimizer, **options))
@@ -129,6 +165,7 @@ def test_saved_plateaus_and_sequences_go_on():
     ("make", "error", "words"),
     [
         (lambda o: lr_scheduler.StepLR([1], 2), TypeError, "expected an Optimizer, got list"),
+        (lambda o: lr_scheduler.LambdaLR(3, abs), TypeError, "expected an Optimizer, got int"),
         (lambda o: lr_scheduler.StepLR(o, 0), ValueError, "step_size must be an integer of at least 1"),
         (lambda o: lr_scheduler.LinearLR(o, 2.0), ValueError, "start_factor"),
         (lambda o: lr_scheduler.ConstantLR(o, 2.0), ValueError, "factor"),
@@ -139,6 +176,11 @@ def test_saved_plateaus_and_sequences_go_on():
         (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 5, anneal_strategy="cosine"), ValueError, "anneal_strategy"),
         (lambda o: run(o, lr_scheduler.OneCycleLR(o, 0.1, 5), 9), ValueError, "beyond the cycle of 5 steps"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), ValueError, "factor must be below 1"),
+        (
+            lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=-0.1),
+            ValueError,
+            "factor must be below 1 and not negative",
+        ),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="low"), ValueError, "mode"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o).step(), TypeError, "needs the number"),
         (lambda o: lr_scheduler.SequentialLR(o, [], []), ValueError, "one milestone less"),
@@ -164,3 +206,53 @@ def test_one_cycle_needs_a_momentum_to_cycle():
     optimizer = optim.Adagrad([fw.Tensor([1.0], requires_grad=True)])
     with pytest.raises(ValueError, match="cycle_momentum=False"):
         lr_scheduler.OneCycleLR(optimizer, 0.1, 5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.OneCycleLR(o, 5.0, 10),
+        lambda o: lr_scheduler.StepLR(o, 2, gamma="0.1"),
+        lambda o: lr_scheduler.LambdaLR(o, lambda t: None),
+    ],
+)
+def test_a_schedule_that_cannot_be_made_leaves_the_groups_alone(make):
+    optimizer = optim.Adagrad([fw.Tensor([1.0], requires_grad=True)], lr=0.1)
+    before = dict(optimizer.param_groups[0])
+    with pytest.raises((TypeError, ValueError)):
+        make(optimizer)
+    assert optimizer.param_groups[0] == before
+
+
+@pytest.mark.parametrize(("steps", "rise"), [(10, 0.1), (2, 0.5), (10, 1.0), (1, 1.0)])
+def test_a_phase_of_one_cycle_may_have_no_length(steps, rise):
+    optimizer = optim.SGD([fw.Tensor([1.0], requires_grad=True)], lr=0.1)
+    schedule = lr_scheduler.OneCycleLR(optimizer, 1.0, steps, pct_start=rise, cycle_momentum=False)
+    rates = run(optimizer, schedule, steps)[::2]
+    assert max(rates) == rates[round(rise * steps) - 1] == 1.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.StepLR(o, 2),
+        lambda o: lr_scheduler.ReduceLROnPlateau(o),
+        lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 2)], []),
+    ],
+)
+def test_a_group_that_comes_later_is_not_passed_over_in_silence(make):
+    optimizer = ours()
+    schedule = make(optimizer)
+    optimizer.add_param_group({"params": [fw.Tensor([1.0], requires_grad=True)]})
+    with pytest.raises(ValueError, match="has 3 groups, but had 2 when the schedule was made"):
+        run(optimizer, schedule, 1, [1.0] if isinstance(schedule, lr_scheduler.ReduceLROnPlateau) else None)
+
+
+def test_a_sequence_is_loaded_whole_or_not_at_all():
+    optimizer = ours()
+    schedule = sequence(lr_scheduler, optimizer)
+    saved = schedule.state_dict()
+    broken = {**saved, "last_epoch": 3, "schedulers": [*saved["schedulers"][:-1], {}]}
+    with pytest.raises(ValueError, match="lacks"):
+        schedule.load_state_dict(broken)
+    assert schedule.last_epoch == 0

@@ -223,6 +223,11 @@ def test_parameters_without_a_gradient_stay():
         (lambda w: SGD([w], lr=-1), ValueError, "lr must be a number of at least 0, got -1"),
         (lambda w: SGD([w], lr=0.1, nesterov=True), ValueError, "nesterov needs momentum"),
         (lambda w: SGD([{"params": [w], "rl": 1}], lr=0.1), TypeError, "unknown option 'rl'"),
+        (lambda w: SGD({w}, lr=0.1), TypeError, "must come in an order"),
+        (lambda w: SGD([{"params": {w}}], lr=0.1), TypeError, "must come in an order"),
+        (lambda w: SGD([w], lr=0.1, dampening=float("nan")), ValueError, "dampening must be a finite number, got nan"),
+        (lambda w: SGD([w], lr=0.1, dampening="0.1"), ValueError, "dampening must be a finite number"),
+        (lambda w: SGD([w], lr=0.1, maximize="no"), ValueError, "maximize must be True or False, got 'no'"),
     ],
 )
 def test_mistakes_are_named(make, error, words):
@@ -247,6 +252,16 @@ def test_a_state_of_another_model_is_refused_and_changes_nothing():
         (lambda s: s["param_groups"][0].update(lr=-1.0), ValueError, "lr must be a number of at least 0"),
         (lambda s: s["state"].update({7: {}}), ValueError, "state of parameter 7"),
         (lambda s: s.pop("state"), TypeError, "with the keys 'state' and 'param_groups'"),
+        (lambda s: s["param_groups"][0].pop("params"), TypeError, "a list of groups with their 'params'"),
+        (lambda s: s["state"].update({0: 3.0}), TypeError, "a dict by number"),
+        (lambda s: s["state"][0].update(momentum_buffer=1.5), ValueError, "must be an array, got float 1.5"),
+        (lambda s: s["state"][0].update(momentum_buffer=np.array(1.5)), ValueError, r"has shape \(\), its parameter"),
+        (
+            lambda s: s["state"][0].update(momentum_buffer=table() * 1j),
+            ValueError,
+            "is complex128, its parameter float64",
+        ),
+        (lambda s: s["state"][0].update(exp_avg=1.0), ValueError, "has 'exp_avg', so it is another optimizer's"),
     ],
 )
 def test_a_broken_state_dict_is_refused_and_changes_nothing(change, error, words):
@@ -286,6 +301,29 @@ def test_pytorchs_state_dict_is_continued():
     other.step()
     optimizer.step()
     np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_a_closure_is_recorded_inside_no_grad():
+    w = fw.Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = SGD([w], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with fw.no_grad():
+        assert optimizer.step(closure).item() == 5.0
+    assert w.tolist() == [0.5, 1.0]
+
+
+def test_gradients_set_to_zero_are_zero_whatever_they_were():
+    layer = fw.nn.Linear(2, 1, bias=False)
+    for owner in (SGD(layer.parameters(), lr=0.1), layer):
+        layer.weight.grad = fw.asarray([[np.nan, np.inf]])
+        owner.zero_grad(set_to_none=False)
+        assert layer.weight.grad.tolist() == [[0.0, 0.0]]
 
 
 def test_numbers_of_numpy_leave_the_dtype_alone():

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from framework.autograd.inplace import write
+from framework.creation import zeros_like
 from framework.dtypes import FLOATING
 from framework.ops import elementwise
 from framework.ops import softmax as softmax_ops
-from framework.ops.elementwise import expm1, logaddexp, where
+from framework.ops.elementwise import clip, expm1, logaddexp, where
 from framework.ops.elementwise import sigmoid as sigmoid
 from framework.ops.elementwise import tanh as tanh
 from framework.ops.manipulation import astype, reshape
@@ -61,7 +62,9 @@ def gelu(input: Any, approximate: str = "none") -> Any:
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     if approximate == "none":
         return _as_input(input * ndtr(input), input)
-    return _as_input(0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))), input)
+    # Beyond 10 the tangent is 1 in every dtype, and a cube may be too large for float16.
+    x = clip(input, -10, 10)
+    return _as_input(0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), input)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
@@ -69,12 +72,12 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     scaled = beta * input
     linear = scaled > threshold
     safe = where(linear, 0.0, scaled)
-    return where(linear, input, logaddexp(safe, 0 * safe.detach()) / beta)
+    return where(linear, input, logaddexp(safe, zeros_like(safe)) / beta)
 
 
 def logsigmoid(input: Any) -> Any:
     """``log(sigmoid(input))``, without overflow."""
-    return _as_input(-logaddexp(-input, 0 * input.detach()), input)
+    return _as_input(-logaddexp(-input, zeros_like(input)), input)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:

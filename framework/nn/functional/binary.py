@@ -6,6 +6,7 @@ from typing import Any
 
 from framework.autograd.precision import precision
 from framework.autograd.primitive import primitive
+from framework.creation import zeros_like
 from framework.nn.functional.reduction import REDUCTIONS, beside, check_reduction, matched, reduce, weighted
 from framework.ops.elementwise import exp, log, logaddexp, where
 from framework.ops.reduction import sum
@@ -61,7 +62,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     >>> binary_cross_entropy(fw.asarray([1.0, 1.0]), fw.asarray([1.0, 0.0]))
     Tensor(50.)
     """
-    target = matched("binary_cross_entropy", input, target, reduction)
+    input, target = matched("binary_cross_entropy", input, target, reduction)
     x = input.detach()
     if x.size and not (x.min().item() >= 0 and x.max().item() <= 1):
         raise ValueError(
@@ -102,9 +103,9 @@ def binary_cross_entropy_with_logits(
     Tensor(5000.)
     """
     name = "binary_cross_entropy_with_logits"
-    target = matched(name, input, target, reduction)
+    input, target = matched(name, input, target, reduction)
     # log(1 + exp(-x)) = -log(sigmoid(x)); the negative part is the same plus x.
-    positive = logaddexp(-input, 0 * input.detach())
+    positive = logaddexp(-input, zeros_like(input))
     if pos_weight is not None:
         factor = (beside(pos_weight, input) - 1) * target + 1
         positive = weighted(name, positive, factor, input, what="pos_weight")
@@ -128,7 +129,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
         What ``target`` holds.
     """
     check_reduction("kl_div", reduction, (*REDUCTIONS, "batchmean"))
-    target = matched("kl_div", input, target, "none")
+    input, target = matched("kl_div", input, target, "none")
     losses = exp(target) * (target - input) if log_target else _entropy_term(target) - target * input
     if reduction != "batchmean":
         return reduce(losses, reduction)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from framework.autograd.precision import precision
+from framework.creation import asarray
 from framework.dtypes import FLOATING
 from framework.nn.functional.reduction import beside, check_floating, check_reduction
 from framework.ops.cross_entropy import cross_entropy as cross_entropy_rows
@@ -35,7 +36,7 @@ def cross_entropy(
     weight : Tensor, optional
         (C,), a factor for each class.
     ignore_index : int
-        Rows of this class index cost nothing and do not count in the mean.
+        Rows of this class index cost nothing and do not count in the mean; not with probabilities.
     reduction : str
         ``"mean"`` (over the weights of the target classes), ``"sum"`` or ``"none"``.
     label_smoothing : float
@@ -67,12 +68,14 @@ def cross_entropy(
     """
     name = "cross_entropy"
     check_reduction(name, reduction)
+    input = asarray(input)
     check_floating(name, "input", input)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must be in [0, 1], got {label_smoothing}")
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
     if target.dtype.kind in FLOATING and target.shape == input.shape:
+        _check_soft(name, input, ignore_index)
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     losses = cross_entropy_rows(
         _rows(name, input, target),
@@ -111,6 +114,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """
     name = "nll_loss"
     check_reduction(name, reduction)
+    input = asarray(input)
     check_floating(name, "input", input)
     target = beside(target, input)
     weight = _class_weight(name, weight, input)
@@ -132,6 +136,16 @@ def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, la
     if reduction == "none":
         return losses
     return sum(losses) if reduction == "sum" else sum(losses) / (losses.size or math.nan)
+
+
+def _check_soft(name: str, input: Any, ignore_index: int) -> None:
+    if ignore_index >= 0:
+        raise ValueError(
+            f"{name}: the target holds probabilities, among which there is no ignore_index={ignore_index}; give class "
+            "indices, or leave it out"
+        )
+    if input.shape[_class_axis(input)] == 0:
+        raise ValueError(f"{name}: input has no classes")
 
 
 def _class_axis(input: Any) -> int:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from framework.autograd.inplace import write
+from framework.creation import asarray
 from framework.ops.dropout import dropout as op
 from framework.random import Generator, default_generator, uniform
 
@@ -52,6 +53,7 @@ def dropout(
     check_probability("dropout", p)
     if not training or p == 0:
         return input
+    input = input if inplace else asarray(input)
     key, counter = (generator or default_generator).reserve((prod(input.shape) + 1) // 2)
     options = {"p": float(p), "key": key, "counter": counter}
     return write(op, input, **options) if inplace else op(input, **options)
@@ -85,6 +87,7 @@ def locked_dropout(
     Y. Gal, Z. Ghahramani: A theoretically grounded application of dropout in recurrent neural networks (NeurIPS 2016).
     """
     check_probability("locked_dropout", p)
+    input = asarray(input)
     if input.ndim != 3:
         layout = "(N, T, D)" if batch_first else "(T, N, D)"
         raise ValueError(f"locked_dropout: expected an input {layout}, got shape {input.shape}")

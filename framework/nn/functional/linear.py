@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.nn.functional.reduction import beside
 from framework.ops.affine import affine
 
 
@@ -12,7 +13,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
     Parameters
     ----------
-    input : Tensor
+    input : Tensor or array
         (..., D).
     weight : Tensor
         (H, D).
@@ -35,6 +36,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear(fw.asarray([1.0, 2.0]), fw.asarray([[1.0, 1.0], [0.0, 3.0]]), fw.asarray([0.0, 1.0]))
     Tensor([3., 7.])
     """
+    input = beside(input, weight)
     if input.shape[-1:] != weight.shape[1:]:
         raise ValueError(
             f"linear: expected input (..., D) and weight (H, D), got {tuple(input.shape)} and {tuple(weight.shape)}; "

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 from framework.autograd.precision import precision
 from framework.inspection import finfo
+from framework.nn.functional.reduction import check_floating
 from framework.ops import normalization
 from framework.tensor import Tensor
 
 
-def _as_rows(name: str, x: Any, normalized_shape: tuple[int, ...]) -> Any:
-    """``x`` with the axes to normalize over made one, the last."""
+def _as_rows(name: str, x: Any, normalized_shape: tuple[int, ...], **factors: Any) -> Any:
+    """``x`` with the axes to normalize over made one, the last; and so the factors, if there are any."""
     n = len(normalized_shape)
+    check_floating(name, "input", x)
     if not n or tuple(x.shape[-n:]) != normalized_shape:
         raise ValueError(f"{name}: the input's last axes must be {normalized_shape}, got shape {x.shape}")
-    return x.reshape(-1, int(np.prod(normalized_shape)))
-
-
-def _flat(x: Any) -> Any:
-    return None if x is None else x.reshape(-1)
+    for what, factor in factors.items():
+        if factor is not None and tuple(factor.shape) != normalized_shape:
+            raise ValueError(f"{name}: {what} must have shape {normalized_shape}, got {tuple(factor.shape)}")
+    return x.reshape(-1, math.prod(normalized_shape)), *(f if f is None else f.reshape(-1) for f in factors.values())
 
 
 def layer_norm(
@@ -45,10 +45,12 @@ def layer_norm(
     Raises
     ------
     ValueError
-        If the input's shape does not end in ``normalized_shape``.
+        If the input's shape does not end in ``normalized_shape``, or that of a factor is another.
+    TypeError
+        If the input is not floating.
     """
-    rows = _as_rows("layer_norm", input, tuple(normalized_shape))
-    return normalization.layer_norm(rows, _flat(weight), _flat(bias), eps=eps).reshape(input.shape)  # type: ignore[no-any-return]
+    arrays = _as_rows("layer_norm", input, tuple(normalized_shape), weight=weight, bias=bias)
+    return normalization.layer_norm(*arrays, eps=eps).reshape(input.shape)  # type: ignore[no-any-return]
 
 
 @precision("float32")
@@ -71,8 +73,10 @@ def rms_norm(input: Any, normalized_shape: tuple[int, ...], weight: Any = None, 
     Raises
     ------
     ValueError
-        If the input's shape does not end in ``normalized_shape``.
+        If the input's shape does not end in ``normalized_shape``, or that of a factor is another.
+    TypeError
+        If the input is not floating.
     """
-    rows = _as_rows("rms_norm", input, tuple(normalized_shape))
+    arrays = _as_rows("rms_norm", input, tuple(normalized_shape), weight=weight)
     eps = finfo(input.dtype).eps if eps is None else eps
-    return normalization.rms_norm(rows, _flat(weight), eps=eps).reshape(input.shape)  # type: ignore[no-any-return]
+    return normalization.rms_norm(*arrays, eps=eps).reshape(input.shape)  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework.creation import arange, asarray
+from framework.nn.sizes import check_size
 from framework.ops.manipulation import expand_dims
 from framework.ops.reduction import max
 from framework.tensor import Tensor
@@ -42,7 +43,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     ids = asarray(tensor)
     if num_classes == -1 and ids.size == 0:
         raise ValueError("one_hot: num_classes cannot be found from no indices; say it")
-    classes = int(max(ids).item()) + 1 if num_classes == -1 else num_classes
+    classes = int(max(ids).item()) + 1 if num_classes == -1 else check_size("one_hot: num_classes", num_classes)
     ids.backend.check_indices(ids.data, classes, "one_hot")
     hits = expand_dims(ids, axis=-1) == arange(classes, dtype=ids.dtype, device=ids.device)
     return hits.to(dtype="int64")  # type: ignore[no-any-return]

@@ -36,9 +36,10 @@ def check_floating(name: str, what: str, x: Any) -> None:
         raise TypeError(f"{name}: {what} must be of a real floating dtype, got {x.dtype}; cast with .to('float32')")
 
 
-def matched(name: str, input: Any, target: Any, reduction: str) -> Any:
-    """The target as a tensor, with reduction, dtypes and shapes checked."""
+def matched(name: str, input: Any, target: Any, reduction: str) -> tuple[Any, Any]:
+    """Input and target as tensors, with reduction, dtypes and shapes checked."""
     check_reduction(name, reduction)
+    input = asarray(input)
     check_floating(name, "input", input)
     target = beside(target, input)
     check_floating(name, "target", target)
@@ -47,7 +48,7 @@ def matched(name: str, input: Any, target: Any, reduction: str) -> Any:
             f"{name}: expected input and target of one shape, got {input.shape} and {target.shape}; reshape one of "
             "them (broadcasting here is almost always a mistake)"
         )
-    return target
+    return input, target
 
 
 def weighted(name: str, losses: Any, weight: Any, input: Any, what: str = "weight") -> Any:

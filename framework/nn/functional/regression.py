@@ -64,7 +64,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = Non
     >>> mse_loss(fw.asarray([1.0, 3.0]), fw.asarray([1.0, 1.0]))
     Tensor(2.)
     """
-    target = matched("mse_loss", input, target, reduction)
+    input, target = matched("mse_loss", input, target, reduction)
     if weight is None:
         return _squared_error(input, target, reduction=reduction)
     return _weighted_squared_error(input, target, weight, reduction)
@@ -85,7 +85,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
     >>> l1_loss(fw.asarray([1.0, 3.0]), fw.asarray([1.0, 1.0]), reduction="sum")
     Tensor(2.)
     """
-    target = matched("l1_loss", input, target, reduction)
+    input, target = matched("l1_loss", input, target, reduction)
     return reduce(weighted("l1_loss", abs(input - target), weight, input), reduction)
 
 
@@ -106,7 +106,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     ----------
     R. Girshick: Fast R-CNN (ICCV 2015).
     """
-    target = matched("smooth_l1_loss", input, target, reduction)
+    input, target = matched("smooth_l1_loss", input, target, reduction)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
@@ -135,7 +135,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     ----------
     P. Huber: Robust estimation of a location parameter (Ann. Math. Statist. 35, 1964).
     """
-    target = matched("huber_loss", input, target, reduction)
+    input, target = matched("huber_loss", input, target, reduction)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
     difference = input - target

@@ -10,6 +10,7 @@ from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.modes import no_grad
 from framework.autograd.rows import RowSparse
 from framework.creation import asarray
+from framework.inspection import result_type
 from framework.linalg import vector_norm
 from framework.ops.elementwise import isfinite
 from framework.ops.manipulation import stack
@@ -39,7 +40,7 @@ def clip_grad_norm_(
     Returns
     -------
     Tensor
-        The norm before, of shape (), on the device of the first gradient.
+        The norm before, of shape (), on the device of the first gradient; of 16-bit gradients in float32.
 
     Raises
     ------
@@ -56,12 +57,14 @@ def clip_grad_norm_(
     >>> [round(g, 3) for g in w.grad.tolist()]
     [0.6, 0.8]
     """
+    max_norm, norm_type = float(max_norm), float(norm_type)
     arrays = [_values(p) for p in _with_grad(parameters)]
     if not arrays:
         return asarray(0.0)
     device = arrays[0].device
-    norms = [vector_norm(g, ord=norm_type).to(device) for g in arrays]
-    norm: Tensor = vector_norm(stack([n.to(norms[0].dtype) for n in norms]), ord=norm_type)
+    norms = [vector_norm(_in_32_bits(g), ord=norm_type).to(device) for g in arrays]
+    dtype = result_type(*norms)
+    norm: Tensor = vector_norm(stack([n.to(dtype) for n in norms]), ord=norm_type)
     if error_if_nonfinite and not isfinite(norm).item():
         raise RuntimeError(
             f"clip_grad_norm_: the norm of order {norm_type} of the gradients is {norm.item()}; find its origin with "
@@ -88,6 +91,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     ------
     ValueError
         If ``clip_value`` is negative or not a number.
+    TypeError
+        If a gradient is complex.
 
     Examples
     --------
@@ -101,9 +106,19 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     bound = float(clip_value)
     if math.isnan(bound) or bound < 0:
         raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
-    for p in _with_grad(parameters):
-        g = _values(p)
+    arrays = [_values(p) for p in _with_grad(parameters)]
+    for g in arrays:
+        if g.dtype.kind == "c":
+            raise TypeError(
+                f"clip_grad_value_: complex numbers have no order, got a gradient of {g.dtype}; clip by norm"
+            )
+    for g in arrays:
         g.data[...] = g.clip(-bound, bound).data
+
+
+def _in_32_bits(x: Any) -> Any:
+    """The squares of float16 numbers are soon too large for it."""
+    return x.to(dtype="float32") if x.dtype.itemsize == 2 else x
 
 
 def _with_grad(parameters: Any) -> list[Any]:

@@ -46,6 +46,8 @@ class OneCycleLR(LRScheduler):
         If the length is not given, an option is out of range, or a step goes beyond the cycle.
     """
 
+    _chains = False
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -77,13 +79,13 @@ class OneCycleLR(LRScheduler):
         self.base_momentum, self.max_momentum = base_momentum, max_momentum
         first = 1 / div_factor
         self._phases = _phases(total_steps, pct_start, first, first / final_div_factor, three_phase)
-        highest = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
-        for group, rate in zip(optimizer.param_groups, highest):
-            group["initial_lr"] = rate * first
-        self._highest = highest
+        self._highest = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
         if cycle_momentum:
             _check_momentum(optimizer)
         super().__init__(optimizer, last_epoch)
+
+    def _first_rates(self) -> list[float]:
+        return [rate * self._phases[0].rates[0] for rate in self._highest]
 
     def rate(self, base: float, t: int, group: int) -> float:
         """What the base class says."""
@@ -105,7 +107,8 @@ class OneCycleLR(LRScheduler):
         start = 0.0
         for phase in self._phases:
             if t <= phase.end or phase is self._phases[-1]:
-                return phase, (t - start) / (phase.end - start)
+                length = phase.end - start
+                return phase, (t - start) / length if length else 1.0
             start = phase.end
         raise AssertionError("the last phase takes every step")
 

@@ -20,7 +20,7 @@ class ReduceLROnPlateau(LRScheduler):
     mode : {"min", "max"}
         Whether smaller or larger is better.
     factor : float
-        Below 1.
+        At least 0 and below 1.
     patience : int
         Steps without progress that are let pass.
     threshold : float
@@ -64,8 +64,8 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: float | Sequence[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
-        if factor >= 1:
-            raise ValueError(f"ReduceLROnPlateau: factor must be below 1, got {factor}")
+        if not 0 <= factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: factor must be below 1 and not negative, got {factor}")
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             raise ValueError(
                 "ReduceLROnPlateau: expected mode 'min' or 'max' and threshold_mode 'rel' or 'abs', "
@@ -90,6 +90,7 @@ class ReduceLROnPlateau(LRScheduler):
                 raise TypeError("ReduceLROnPlateau: step() needs the number to look at, such as the validation loss")
             self.last_epoch = 0
             return
+        self._check_groups(len(self.min_lrs))
         self.last_epoch += 1
         self._note(float(metrics))
         if self.num_bad_epochs > self.patience:

@@ -59,11 +59,25 @@ class SequentialLR(LRScheduler):
         self.schedulers, self.milestones = list(schedulers), list(milestones)
         super().__init__(optimizer, last_epoch)
 
+    def step(self) -> None:
+        """What the base class says; at a milestone the next schedule begins from its own first rate."""
+        schedule, steps = self._place(self.last_epoch + 1)
+        if steps and schedule.last_epoch == steps - 1:
+            schedule.step()
+            self.last_epoch += 1
+        else:
+            self.go_to(self.last_epoch + 1)
+
     def go_to(self, t: int) -> None:
         """What the base class says."""
-        place = bisect_right(self.milestones, t)
-        self.schedulers[place].go_to(t - (self.milestones[place - 1] if place else 0))
+        schedule, steps = self._place(t)
+        schedule.go_to(steps)
         self.last_epoch = t
+
+    def _place(self, t: int) -> tuple[LRScheduler, int]:
+        """The schedule of step ``t``, and how many steps it has then made."""
+        place = bisect_right(self.milestones, t)
+        return self.schedulers[place], t - (self.milestones[place - 1] if place else 0)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint stores."""
@@ -71,11 +85,16 @@ class SequentialLR(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned."""
+        super().load_state_dict(state_dict)
+        for schedule, state in zip(self.schedulers, state_dict["schedulers"]):
+            schedule.load_state_dict(state)
+
+    def _check_saved(self, state_dict: Mapping[str, Any]) -> None:
+        super()._check_saved(state_dict)
         saved = state_dict.get("schedulers", ())
         if len(saved) != len(self.schedulers):
             raise ValueError(
                 f"SequentialLR: the saved state has {len(saved)} schedules, this has {len(self.schedulers)}"
             )
-        super().load_state_dict(state_dict)
         for schedule, state in zip(self.schedulers, saved):
-            schedule.load_state_dict(state)
+            schedule._check_saved(state)

@@ -75,6 +75,9 @@ class CosineAnnealingLR(LRScheduler):
         """What the base class says."""
         return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
 
+    def _carried(self, lr: float, before: float, after: float) -> float:
+        return self.eta_min + super()._carried(lr - self.eta_min, before - self.eta_min, after - self.eta_min)
+
 
 class LinearLR(LRScheduler):
     """Times a factor that goes straight from ``start_factor`` to ``end_factor`` in ``total_iters`` steps: a warm-up.
@@ -132,6 +135,8 @@ class ConstantLR(LRScheduler):
 
 class LambdaLR(LRScheduler):
     """Times ``lr_lambda(steps)``, one function or one for each group; functions are not part of the state."""
+
+    _chains = False
 
     def __init__(
         self,
