@@ -11,6 +11,8 @@ from backends._numpy.embedding import MUCH
 from framework import nn
 from tests.at_once import at_once
 
+pytestmark = pytest.mark.cpu("rows wait to be read on NumPy alone")
+
 V, D, N, T = 500, 32, 64, 64
 RANDOM = np.random.default_rng(0)
 WEIGHT, IDS = RANDOM.standard_normal((V, D)), RANDOM.integers(0, V, (N, T))
