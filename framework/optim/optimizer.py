@@ -41,8 +41,8 @@ class Optimizer:
     TypeError
         If something else than tensors comes, or a group names an unknown option.
     ValueError
-        If there is nothing to optimize, a parameter comes twice or does not require a gradient, or an option is
-        out of range.
+        If there is nothing to optimize, a parameter comes twice, or an option is out of range. Parameters that do not
+        require a gradient, frozen ones, stay as they are until they do.
     """
 
     counts: ClassVar[tuple[str, ...]] = ()
@@ -64,6 +64,10 @@ class Optimizer:
             )
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
+        if not any(p.requires_grad for p in self._all_params()):
+            raise ValueError(
+                f"{self._name}: no parameter requires a gradient; call requires_grad_() on those to optimize"
+            )
 
     @property
     def _name(self) -> str:
@@ -106,8 +110,6 @@ class Optimizer:
             raise ValueError(
                 f"{self._name}: parameter {i} is the result of {p.node.name!r}; only leaves can be optimized"
             )
-        if not p.requires_grad:
-            raise ValueError(f"{self._name}: parameter {i}, of shape {p.shape}, does not require a gradient")
 
     def _check_options(self, group: Group) -> None:
         """Raise ValueError for an option that is out of range."""

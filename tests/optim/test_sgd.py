@@ -211,13 +211,34 @@ def test_parameters_without_a_gradient_stay():
     assert a.item() == 1.0
 
 
+def test_frozen_parameters_stay_until_they_are_thawed():
+    """As in PyTorch: of a model whose embedding came from a file, say, all parameters are given."""
+    model = fw.nn.Sequential(fw.nn.Embedding.from_pretrained(np.ones((3, 2))), fw.nn.Linear(2, 1, dtype="float64"))
+    table, weight, bias = model.parameters()
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.5)
+
+    def step():
+        optimizer.zero_grad()
+        model(fw.asarray([0, 2])).sum().backward()
+        optimizer.step()
+
+    before = weight.tolist()
+    step()
+    assert table.tolist() == np.ones((3, 2)).tolist()
+    assert weight.tolist() != before
+    table.requires_grad_()
+    step()
+    assert table.tolist()[0] != [1.0, 1.0]
+    optimizer.load_state_dict(optimizer.state_dict())
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
         (lambda w: SGD([], lr=0.1), ValueError, "no parameters"),
         (lambda w: SGD(w, lr=0.1), TypeError, "iterable"),
         (lambda w: SGD([w, w], lr=0.1), ValueError, "given twice"),
-        (lambda w: SGD([w.detach()], lr=0.1), ValueError, "does not require a gradient"),
+        (lambda w: SGD([w.detach()], lr=0.1), ValueError, "no parameter requires a gradient"),
         (lambda w: SGD([w * 2], lr=0.1), ValueError, "only leaves"),
         (lambda w: SGD([3.0], lr=0.1), TypeError, "must be a Tensor"),
         (lambda w: SGD([w], lr=-1), ValueError, "lr must be a number of at least 0, got -1"),
