@@ -129,14 +129,14 @@ def _pull_code(rules: tuple[tuple[int | str, ...] | None, ...], holomorphic: boo
 
     parts = [part(i, rule) for i, rule in enumerate(rules)]
     other = " or node.dtype in node.backend.complex_dtypes" if holomorphic else ""
-    return _compiled(f"""def pull(node, g, xp, tensors):
+    return compiled(f"""def pull(node, g, xp, tensors):
     if tensors{other}:
         return general(op, node, g, xp, tensors)
     args, y, inputs = node.args, node.y, node.inputs
     return [{", ".join(parts)}]""")
 
 
-def _compiled(source: str) -> CodeType:
+def compiled(source: str) -> CodeType:
     """The code of the one function in ``source``, which to those who look at a stack is among the framework's."""
     module = compile(source, str(Path(__file__).with_name("<call>")), "exec")
     return next(code for code in module.co_consts if isinstance(code, CodeType))
@@ -152,7 +152,7 @@ def _target(call: _Call, code: CodeType) -> tuple[str, ...]:
     if not 0 < len(path) <= len(_TARGET):
         return ()
     given = ", ".join(call.names) + call.passed()
-    same = _compiled(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})")
+    same = compiled(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})")
     return path if (same.co_code, same.co_consts[1:]) == (code.co_code, code.co_consts[1:]) else ()
 
 
@@ -197,7 +197,7 @@ def _code(call: _Call, target: int, written: bool, casts: bool) -> CodeType:
     """The code of such a call. Its own names begin with an underscore, those of arguments never do."""
     general = f"return _op({', '.join(call.names)}{call.passed()})"
     body = _body(call, target, general, casts) if written and call.short() else f"\n    {general}"
-    return _compiled(f"def call({call.parameters()}):{body}")
+    return compiled(f"def call({call.parameters()}):{body}")
 
 
 def _body(call: _Call, target: int, general: str, casts: bool) -> str:

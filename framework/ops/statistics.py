@@ -142,7 +142,8 @@ def quantile(x: Any, q: Any, /, axis: Axis = None, *, keepdims: bool = False, me
     for fraction in fractions.ravel().tolist():
         if not 0 <= fraction <= 1:
             raise ValueError(f"quantile: expected q from 0 to 1, got {q!r}")
-        positions.append(min(max(_METHODS[method](length, fraction), 0), length - 1))
+        position = _METHODS[method](length, fraction)
+        positions.append(0 if position < 0 else length - 1 if position > length - 1 else position)
     rest = [1 if a in axes else k for a, k in enumerate(shape) if keepdims or a not in axes]
     return _quantile(x, axes=axes, positions=positions, to=(*fractions.shape, *rest))
 
@@ -208,7 +209,6 @@ def _as_floating(x: Any) -> Any:
     return x if x.dtype.kind in "fcV" else astype(x, np.dtype("float64"))
 
 
-@composed
 def median(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The middle value over the given axes, or over all; of two middle ones their mean.
 

@@ -214,7 +214,7 @@ def test_parameters_without_a_gradient_stay():
 def test_frozen_parameters_stay_until_they_are_thawed():
     """As in PyTorch: of a model whose embedding came from a file, say, all parameters are given."""
     model = fw.nn.Sequential(fw.nn.Embedding.from_pretrained(np.ones((3, 2))), fw.nn.Linear(2, 1, dtype="float64"))
-    table, weight, bias = model.parameters()
+    table, weight, _ = model.parameters()
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.5)
 
     def step():
