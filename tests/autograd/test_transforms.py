@@ -211,7 +211,7 @@ def test_checkpoint_sees_that_what_it_read_from_outside_was_overwritten(kind):
 
 def test_checkpoint_may_write_what_it_made_itself():
     def piece(x):
-        y = fw.zeros(3, dtype="float64")
+        y = fw.zeros(3, dtype="float64", device=x.device)
         y[:2] = x
         y *= y
         return y
