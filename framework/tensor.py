@@ -27,39 +27,46 @@ _hook_ids = count().__next__
 
 def to_raw(obj: Any, dtype: Any, device: str | None, copy: bool | None) -> tuple[Any, Backend]:
     """Values of any kind as a raw array, and the backend it belongs to."""
-    found, given, if_needed = backend_of(obj), obj, False if copy is False else None
-    if found is None and type(obj) not in _PYTHONS and _has_memory(obj):
-        obj, found = np.asarray(obj, copy=if_needed), get_backend("cpu")
-    if found is None:
-        if copy is False:
-            raise ValueError(f"copy=False, but a {type(obj).__name__} has no memory to share; leave copy out")
-        try:
-            host = np.array(obj)
-        except ValueError as error:
-            raise ValueError(f"expected numbers or nested lists of equal lengths: {error}") from None
-        if host.dtype not in _NUMBERS:
-            _check_numbers(host.dtype, given)
-        target = backend_for(device)
-        native = target.native_dtype(default_for(host.dtype, from_python=True) if dtype is None else dtype)
-        if dtype is not None and host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
-            # NumPy makes floats of whole numbers some of which are beyond int64.
-            host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
-        return target.from_numpy(host, native), target
-    # An array stays where it is, but NumPy's are values of the host, as lists are.
+    if type(obj) not in _PYTHONS:
+        found = backend_of(obj)
+        if found is not None or _has_memory(obj):
+            return _of_array(obj, found, dtype, device, copy)
+    if copy is False:
+        raise ValueError(f"copy=False, but a {type(obj).__name__} has no memory to share; leave copy out")
+    try:
+        host = np.array(obj)
+    except ValueError as error:
+        raise ValueError(f"expected numbers or nested lists of equal lengths: {error}") from None
+    if host.dtype not in _NUMBERS:
+        _check_numbers(host.dtype, obj)
+    target = backend_for(device)
+    native = target.native_dtype(default_for(host.dtype, from_python=True) if dtype is None else dtype)
+    if dtype is not None and host.dtype.kind == "f" and target.xp.isdtype(native, "integral"):
+        # NumPy makes floats of whole numbers some of which are beyond int64.
+        host = np.asarray(obj, "uint64" if target.xp.isdtype(native, "unsigned integer") else "int64")
+    return target.from_numpy(host, native), target
+
+
+def _of_array(
+    obj: Any, found: Backend | None, dtype: Any, device: str | None, copy: bool | None
+) -> tuple[Any, Backend]:
+    """An array as one of ``device``; if none is named where it is, but NumPy's are values of the host, as lists are."""
+    array = obj if found is not None else np.asarray(obj, copy=False if copy is False else None)
+    found = found or get_backend("cpu")
     if found.device != "cpu":
-        found.dtype_of(obj)  # which is an error where the framework has no such dtype
-    elif obj.dtype not in _NUMBERS:
-        _check_numbers(obj.dtype, given)
-        if not obj.dtype.isnative:
-            obj = np.asarray(obj, obj.dtype.newbyteorder("="), copy=if_needed)
+        found.dtype_of(array)  # which is an error where the framework has no such dtype
+    elif array.dtype not in _NUMBERS:
+        _check_numbers(array.dtype, obj)
+        if not array.dtype.isnative:
+            array = np.asarray(array, array.dtype.newbyteorder("="), copy=False if copy is False else None)
     target = found if device is None and found.device != "cpu" else backend_for(device)
     native = None if dtype is None else target.native_dtype(dtype)
     if target is found:
-        return target.asarray(obj, dtype=native, copy=copy), target
+        return target.asarray(array, dtype=native, copy=copy), target
     if copy is False:
         raise ValueError(f"copy=False, but moving from {found.device!r} to {target.device!r} needs a copy")
-    native = native or target.native_dtype(found.dtype_of(obj))
-    return target.asarray(found.to_numpy(obj), dtype=native, copy=copy), target
+    native = native or target.native_dtype(found.dtype_of(array))
+    return target.asarray(found.to_numpy(array), dtype=native, copy=copy), target
 
 
 _PYTHONS = frozenset({int, float, complex, bool, list, tuple})

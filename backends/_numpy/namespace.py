@@ -15,6 +15,7 @@ import numpy as np
 from numpy.exceptions import AxisError
 
 from backends._numpy import threads
+from backends.reference import extensions
 
 Array = Any
 
@@ -83,7 +84,10 @@ def bincount(x: Array, *, minlength: int) -> Array:
 
 def interp(x: Array, points: Array, values: Array) -> Array:
     """Straight lines between points, and flat ones outside of all."""
-    y, dtype = np.interp(x, points, values), values.dtype
+    try:
+        y, dtype = np.interp(x, points, values), values.dtype
+    except ValueError:
+        return extensions.interp(np, x, points, values)  # which tells in more words what is wrong
     if x.dtype is not dtype or points.dtype is not dtype:
         dtype = np.result_type(x, points, values)
     return y if dtype.kind in "biu" else y.astype(dtype)

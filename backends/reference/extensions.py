@@ -118,6 +118,8 @@ def inner(xp: Any, a: Array, b: Array) -> Array:
 
 def interp(xp: Any, x: Array, points: Array, values: Array) -> Array:
     """Straight lines between points, and flat ones outside of all."""
+    if points.ndim != 1 or points.shape != values.shape or not points.shape[0]:
+        raise ValueError(f"expected points (n,) and as many values, n >= 1, got {points.shape} and {values.shape}")
     n, flat = points.shape[0], xp.reshape(x, (-1,))
     after = xp.clip(xp.searchsorted(points, flat, side="right"), min(1, n - 1), n - 1)
     before = xp.clip(after - 1, 0, n - 1)
