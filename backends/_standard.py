@@ -67,12 +67,16 @@ class Standard(Namespace):
 
 
 # ---------------------------------------------------------------- Python's whole numbers
-def _beyond(xp: Any, x: Any, number: Any) -> int:
-    """1 or -1 if a whole number is above or below what the integers of ``x`` hold, else 0."""
-    if type(number) is not int or not hasattr(x, "dtype") or not xp.isdtype(x.dtype, "integral"):
+def _beyond(xp: Any, dtype: Any, number: Any) -> int:
+    """1 or -1 if a whole number is above or below what an integer dtype holds, else 0."""
+    if type(number) is not int or dtype is None or not xp.isdtype(dtype, "integral"):
         return 0
-    limits = xp.iinfo(x.dtype)
-    return (number > limits.max) - (number < limits.min)
+    limits = xp.iinfo(dtype)
+    return int(number > limits.max) - int(number < limits.min)
+
+
+def _dtype(x: Any) -> Any:
+    return getattr(x, "dtype", None)
 
 
 def _of_fitting_numbers(xp: Any, function: Function) -> Function:
@@ -81,7 +85,7 @@ def _of_fitting_numbers(xp: Any, function: Function) -> Function:
     @wraps(function)
     def call(x1: Any, x2: Any, /) -> Array:
         for x, number in ((x1, x2), (x2, x1)):
-            if _beyond(xp, x, number):
+            if _beyond(xp, _dtype(x), number):
                 raise OverflowError(f"Python integer {number} out of bounds for {x.dtype}")
         return function(x1, x2)
 
@@ -93,13 +97,21 @@ def _of_any_numbers(xp: Any, function: Function, compare: Callable[[int, int], b
 
     @wraps(function)
     def call(x1: Any, x2: Any, /) -> Array:
-        if side := _beyond(xp, x1, x2):
+        if side := _beyond(xp, _dtype(x1), x2):
             return xp.full(x1.shape, compare(0, side), dtype=xp.bool)
-        if side := _beyond(xp, x2, x1):
+        if side := _beyond(xp, _dtype(x2), x1):
             return xp.full(x2.shape, compare(side, 0), dtype=xp.bool)
         return function(x1, x2)
 
     return call
+
+
+def _full(xp: Any, function: Function, shape: Any, fill_value: Any, *, dtype: Any, device: Any = None) -> Array:
+    """Of a number of NumPy's, too, and of none that the dtype cannot hold."""
+    fill_value = fill_value.item() if hasattr(fill_value, "item") else fill_value
+    if _beyond(xp, dtype, fill_value):
+        raise OverflowError(f"Python integer {fill_value} out of bounds for {dtype}")
+    return function(shape, fill_value, dtype=dtype, device=device)
 
 
 # ---------------------------------------------------------------- dtypes that the standard leaves open
@@ -143,6 +155,13 @@ def _vecdot(xp: Any, function: Function, x1: Array, x2: Array, /, *, axis: int =
     return function(x1, x2, axis=axis)
 
 
+def _roll(xp: Any, function: Function, x: Array, shift: Any, /, *, axis: Any = None) -> Array:
+    """By one shift along several axes, too, and along none."""
+    if isinstance(axis, tuple) and isinstance(shift, int):
+        shift = (shift,) * len(axis)
+    return xp.positive(x) if axis == () else function(x, shift, axis=axis)
+
+
 def _take(xp: Any, function: Function, x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     """At indices of every integer dtype."""
     return function(x, _wide(xp, indices), axis=axis)
@@ -170,9 +189,11 @@ _WIDENED: dict[str, Function] = {
     **dict.fromkeys(("sum", "prod", "cumulative_sum", "cumulative_prod"), _of_counts),
     **dict.fromkeys(("mean", "var"), _of_floats),
     **dict.fromkeys(("squeeze", "sort", "argsort"), _of_axes),
+    "full": _full,
     "std": _std,
     "count_nonzero": _count_nonzero,
     "where": _where,
+    "roll": _roll,
     "vecdot": _vecdot,
     "take": _take,
     "take_along_axis": _take_along_axis,

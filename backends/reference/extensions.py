@@ -70,17 +70,16 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
     out = xp.zeros(shape, dtype=values.dtype)
     if _is_simple(key):
-        place, backwards = _plain(key, shape)
-        place, values = _without_new_axes(place), xp.flip(values, axis=backwards) if backwards else values
-        out[place] = xp.reshape(values, out[place].shape)
+        assign(xp, out, key, values)
         return out
-    positions = xp.reshape(_positions(xp, shape, key), (-1,))
-    flat, column = xp.reshape(out, (-1,)), xp.reshape(values, (-1,))
+    positions = _positions(xp, shape, key)
+    values, positions = xp.reshape(_spread(xp, values, positions.shape), (-1,)), xp.reshape(positions, (-1,))
+    flat = xp.reshape(out, (-1,))
     order = xp.argsort(positions, stable=True)
-    positions, column = xp.take(positions, order, axis=0), xp.take(column, order, axis=0)
+    positions, values = xp.take(positions, order, axis=0), xp.take(values, order, axis=0)
     for i in range(positions.shape[0]):
         where = int(positions[i])
-        flat[where] = flat[where] + column[i]
+        flat[where] = flat[where] + values[i]
     return xp.reshape(flat, shape)
 
 
