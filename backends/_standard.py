@@ -132,7 +132,7 @@ def _std(xp: Any, function: Function, x: Array, /, **options: Any) -> Array:
 
 def _count_nonzero(xp: Any, function: Function, x: Array, /, **options: Any) -> Array:
     """A sum, since PyTorch's own count reduces no axes and several axes otherwise than the standard."""
-    return xp.sum(xp.astype(x != 0, xp.int64), **options)
+    return xp.sum(xp.astype(x if x.dtype == xp.bool else x != 0, xp.int64), **options)
 
 
 def _where(xp: Any, function: Function, condition: Array, x1: Any, x2: Any, /) -> Array:
