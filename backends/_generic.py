@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from backends._base import Array, Backend
-from backends._namespace import Namespace
+from backends._standard import Standard
 from backends.reference.special import SpecialFunctions
-
-
-class _Standard(Namespace):
-    """A namespace of which no more is asked than what the standard says."""
-
-    @cached_property
-    def fft(self) -> Any:
-        """Fourier transforms, whose complex arguments may be real as well."""
-        transforms = self._module.fft
-
-        def of_complex(name: str) -> Any:
-            transform = getattr(transforms, name)
-
-            def cast(x: Array, /, **options: Any) -> Array:
-                dtype = self.result_type(x.dtype, self.complex64)  # type: ignore[attr-defined]
-                return transform(self.astype(x, dtype, copy=False), **options)  # type: ignore[attr-defined]
-
-            return cast
-
-        taken = {name: getattr(transforms, name) for name in ("rfft", "rfftn")}
-        cast = {name: of_complex(name) for name in ("fft", "fftn", "ifft", "ifftn", "irfft", "irfftn")}
-        return SimpleNamespace(**taken, **cast)
 
 
 class GenericBackend(Backend):
@@ -56,7 +33,7 @@ class GenericBackend(Backend):
         self.name = name  # type: ignore[misc]
         self.device = f"{name}:{device}" if device else name
         self._native_device = native
-        self.xp = _Standard(namespace, native, special=partial(SpecialFunctions, self))
+        self.xp = Standard(namespace, native, special=partial(SpecialFunctions, self))
         self._standard = tuple(name for name in info.dtypes() if hasattr(np, name))
         self._native = {
             name: getattr(namespace, name) for name in (*self._standard, "float16") if hasattr(namespace, name)

@@ -119,8 +119,12 @@ def full(shape: Shape, fill_value: complex | Tensor, *, dtype: Any = None, devic
         shape = (shape,) if isinstance(shape, int) else shape
         return broadcast_to(fill_value.to(device, dtype), shape).clone()  # type: ignore[no-any-return]
     backend = backend_for(device)
-    dtype = dtype or (get_default_dtype() if type(fill_value) is float else _dtype_of_numbers(fill_value))
-    data = backend.xp.full(shape, fill_value, dtype=backend.native_dtype(dtype))
+    native = backend.native_dtype(
+        dtype or (get_default_dtype() if type(fill_value) is float else _dtype_of_numbers(fill_value))
+    )
+    if isinstance(fill_value, complex) and native not in backend.complex_dtypes:
+        raise TypeError(f"full: expected a real number for a tensor of {np.dtype(dtype)}, got {fill_value}")
+    data = backend.xp.full(shape, fill_value, dtype=native)
     return make_tensor(backend, data)  # type: ignore[no-any-return]
 
 

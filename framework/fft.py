@@ -42,6 +42,11 @@ def _fit(xp: Any, x: Array, length: int, axis: int) -> Array:
     return xp.scatter(x, key, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
 
+def _filled(xp: Any, x: Array, axis: int) -> Array:
+    """A half spectrum of at least one value: of none NumPy takes the first from beyond the array."""
+    return x if x.shape[axis] else _fit(xp, x, 1, axis)
+
+
 def _fit_all(xp: Any, x: Array, shape: tuple[int, ...], axes: Sequence[int]) -> Array:
     for axis in axes:
         x = _fit(xp, x, shape[axis], axis)
@@ -272,7 +277,7 @@ def irfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: N
     """
     dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "half")
     x = x if dtype is None else xp.astype(x, dtype)
-    return xp.fft.irfft(x, n=n, axis=axis, norm=norm)
+    return xp.fft.irfft(_filled(xp, x, axis), n=n, axis=axis, norm=norm)
 
 
 def _irfft_rule(xp: Any, g: Array, shape: tuple[int, ...], axis: int, norm: Norm) -> Array:
@@ -297,7 +302,7 @@ def hfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: No
     """
     dtype, n = _of_one(xp, x.dtype, x.shape, n, axis, norm, "half")
     x = x if dtype is None else xp.astype(x, dtype)
-    return xp.fft.irfft(xp.conj(x), n=n, axis=axis, norm=_OPPOSITE[norm])
+    return xp.fft.irfft(xp.conj(_filled(xp, x, axis)), n=n, axis=axis, norm=_OPPOSITE[norm])
 
 
 hfft.defvjp(
@@ -439,7 +444,7 @@ def irfftn(
     """
     x, s, axes = _prepared(xp, x, s, axes, norm, "half")
     _check_some(axes)
-    return xp.fft.irfftn(x, s=s, axes=axes, norm=norm)
+    return xp.fft.irfftn(_filled(xp, x, axes[-1]), s=s, axes=axes, norm=norm)
 
 
 def _irfftn_rule(xp: Any, g: Array, shape: tuple[int, ...], s: Any, axes: Any, norm: Norm) -> Array:

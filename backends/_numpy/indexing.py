@@ -27,7 +27,10 @@ def getitem(x: Array, key: Any) -> Array:
 def setitem(x: Array, key: Any, value: Any) -> Array:
     """Return a copy of ``x`` with ``copy[key] = value``."""
     out = np.array(x)
-    out[key] = value
+    try:
+        out[key] = value
+    except ValueError:
+        _write_one(out, key, value)
     return out
 
 
@@ -35,7 +38,18 @@ def assign(x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
     if not x.flags.writeable:
         raise ValueError("this array is read-only, as broadcast arrays and mapped files are; write into a clone()")
-    x[key] = value
+    try:
+        x[key] = value
+    except ValueError:
+        _write_one(x, key, value)
+
+
+def _write_one(x: Array, key: Any, value: Any) -> None:
+    """What NumPy refused: to a single entry it writes an array of one value only through an array of that entry."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if getattr(value, "size", 0) != 1 or any(part is ... for part in parts):
+        raise
+    x[parts + _REST] = value
 
 
 def scatter(values: Array, key: Any, shape: tuple[int, ...]) -> Array:

@@ -50,6 +50,8 @@ __all__ = [
     "sum",
     "take",
     "trace",
+    "tril",
+    "triu",
     "unique_values",
     "var",
 ]
@@ -142,7 +144,9 @@ def matrix_transpose(x: Array, /) -> Array:
 
 
 def squeeze(x: Array, /, axis: Any) -> Array:
-    """Without the given axes of length one."""
+    """Without the given axes of length one, where NumPy would take an axis of none, and None."""
+    if axis is None or (not x.ndim and axis != ()):
+        raise IndexError(f"axis {axis} is out of range for {x.ndim} dimensions")
     return x.squeeze(axis)
 
 
@@ -235,6 +239,8 @@ def cumulative_sum(x: Array, /, *, axis: int, dtype: Any = None, include_initial
 
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
     """Positions that sort ``x``; equal entries keep their order also when descending."""
+    if not x.ndim:
+        raise AxisError(axis, 0)
     if not descending:
         return np.argsort(x, axis=axis, stable=stable)
     backwards = np.argsort(np.flip(x, axis=axis), axis=axis, stable=stable)
@@ -290,6 +296,23 @@ def sigmoid(x: Array) -> Array:
 def trace(x: Array, *, offset: int, dtype: Any = None) -> Array:
     """Sums of the diagonals of matrices."""
     return x.trace(offset, -2, -1, dtype)
+
+
+def tril(x: Array, /, *, k: int = 0) -> Array:
+    """The lower triangle of matrices; of a vector NumPy would make a matrix."""
+    _check_matrices(x)
+    return np.tril(x, k)
+
+
+def triu(x: Array, /, *, k: int = 0) -> Array:
+    """The upper triangle of matrices."""
+    _check_matrices(x)
+    return np.triu(x, k)
+
+
+def _check_matrices(x: Array) -> None:
+    if x.ndim < 2:
+        raise ValueError(f"expected at least two dimensions, got shape {x.shape}")
 
 
 def unique_values(x: Array, /) -> Array:

@@ -30,7 +30,8 @@ __all__ = [
 def getitem(xp: Any, x: Array, key: Any) -> Array:
     """``x[key]``, for every key that NumPy takes."""
     if _is_simple(key):
-        return x[_plain(key, x.shape)]
+        place, backwards = _plain(key, x.shape)
+        return xp.flip(x[place], axis=backwards) if backwards else x[place]
     positions = _positions(xp, x.shape, key)
     flat = xp.take(xp.reshape(x, (-1,)), xp.reshape(positions, (-1,)), axis=0)
     return xp.reshape(flat, positions.shape)
@@ -46,18 +47,19 @@ def setitem(xp: Any, x: Array, key: Any, value: Any) -> Array:
 def assign(xp: Any, x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place, for every key that NumPy takes."""
     if _is_simple(key):
-        place = _plain(key, x.shape)
+        place, backwards = _plain(key, x.shape)
         same = isinstance(value, type(x))
         value = xp.astype(value, x.dtype, copy=False) if same else xp.asarray(value, dtype=x.dtype, device=x.device)
-        if isinstance(place, tuple) and None in place:
-            value = xp.broadcast_to(value, x[place].shape)
+        if isinstance(place, tuple) and (backwards or None in place):
+            value = _spread(xp, value, x[place].shape)
+            value = xp.flip(value, axis=backwards) if backwards else value
             place = _without_new_axes(place)
             value = xp.reshape(value, x[place].shape)
         x[place] = value
         return
     positions = _positions(xp, x.shape, key)
     flat = xp.asarray(xp.reshape(x, (-1,)), copy=True)
-    value = xp.broadcast_to(xp.asarray(value, dtype=x.dtype), positions.shape)
+    value = _spread(xp, xp.asarray(value, dtype=x.dtype), positions.shape)
     rows, columns = xp.reshape(positions, (-1,)), xp.reshape(value, (-1,))
     for i in range(rows.shape[0]):
         flat[int(rows[i])] = columns[i]
@@ -68,16 +70,16 @@ def scatter(xp: Any, values: Array, key: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` with ``values`` added at ``key``; repeated positions add up. The transpose of ``x[key]``."""
     out = xp.zeros(shape, dtype=values.dtype)
     if _is_simple(key):
-        place = _without_new_axes(_plain(key, shape))
-        out[place] = xp.reshape(values, out[place].shape)
+        assign(xp, out, key, values)
         return out
-    positions = xp.reshape(_positions(xp, shape, key), (-1,))
-    flat, column = xp.reshape(out, (-1,)), xp.reshape(values, (-1,))
+    positions = _positions(xp, shape, key)
+    values, positions = xp.reshape(_spread(xp, values, positions.shape), (-1,)), xp.reshape(positions, (-1,))
+    flat = xp.reshape(out, (-1,))
     order = xp.argsort(positions, stable=True)
-    positions, column = xp.take(positions, order, axis=0), xp.take(column, order, axis=0)
+    positions, values = xp.take(positions, order, axis=0), xp.take(values, order, axis=0)
     for i in range(positions.shape[0]):
         where = int(positions[i])
-        flat[where] = flat[where] + column[i]
+        flat[where] = flat[where] + values[i]
     return xp.reshape(flat, shape)
 
 
@@ -159,14 +161,27 @@ def _is_simple_part(part: Any) -> bool:
     return part is None or part is ... or (isinstance(part, (int, slice)) and not isinstance(part, bool))
 
 
-def _plain(key: Any, shape: tuple[int, ...]) -> Any:
-    """The key as the standard asks for it: slices within bounds, an Ellipsis for the axes that it does not mention."""
+def _plain(key: Any, shape: tuple[int, ...]) -> tuple[Any, tuple[int, ...]]:
+    """The key as every library takes it, and the axes of what it names that are to be reversed then.
+
+    Slices lie within bounds and run forwards, and an Ellipsis stands for the axes that are not mentioned.
+    """
     if hasattr(key, "dtype"):
-        return key
+        return key, ()
     parts = key if isinstance(key, tuple) else (key,)
     parts = parts if ... in parts else (*parts, ...)
+    if parts.count(...) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
     middle = parts.index(...)
-    return (*_in_bounds(parts[:middle], shape), ..., *_in_bounds(parts[:middle:-1], shape[::-1])[::-1])
+    before, after = _in_bounds(parts[:middle], shape), _in_bounds(parts[:middle:-1], shape[::-1])
+    backwards = (*_backwards(parts[:middle]), *[-1 - axis for axis in _backwards(parts[:middle:-1])])
+    return (*before, ..., *after[::-1]), backwards
+
+
+def _backwards(parts: tuple[Any, ...]) -> list[int]:
+    """Which of the resulting axes are of slices that run backwards."""
+    axes = [part for part in parts if part is None or isinstance(part, slice)]
+    return [axis for axis, part in enumerate(axes) if part is not None and part.step is not None and part.step < 0]
 
 
 def _in_bounds(parts: tuple[Any, ...], lengths: tuple[int, ...]) -> tuple[Any, ...]:
@@ -180,11 +195,20 @@ def _in_bounds(parts: tuple[Any, ...], lengths: tuple[int, ...]) -> tuple[Any, .
 
 
 def _within(part: slice, length: int) -> slice:
-    """The same entries by a slice whose ends lie in the axis, ``stop`` None where it would be before the first."""
-    start, stop, step = part.indices(length)
-    if not len(range(start, stop, step)):
+    """The same entries, in ascending order, by a slice whose ends lie in the axis."""
+    entries = range(length)[part]
+    if not entries:
         return slice(0, 0)
-    return slice(start, None if stop < 0 else stop, step)
+    entries = entries if entries.step > 0 else entries[::-1]
+    return slice(entries[0], entries[-1] + 1, entries.step)
+
+
+def _spread(xp: Any, value: Array, shape: tuple[int, ...]) -> Array:
+    """The value broadcast to a shape, which may have fewer axes than it if its first ones have length one."""
+    more = max(0, value.ndim - len(shape))
+    if more and set(value.shape[:more]) == {1}:
+        value = xp.reshape(value, value.shape[more:])
+    return xp.broadcast_to(value, shape)
 
 
 def _without_new_axes(key: Any) -> Any:

@@ -125,6 +125,8 @@ def _with_axes(x: Any, keepdims: bool) -> Any:
 @precision("float32")
 @primitive
 def _matrix_rank(xp: Any, x: Array, /, *, rtol: Any) -> Array:
+    if len(x.shape) < 2:
+        raise ValueError(f"expected at least two dimensions, got shape {tuple(x.shape)}")
     if 0 in x.shape[-2:]:
         return xp.zeros(x.shape[:-2], dtype=xp.int64, device=x.device)
     return xp.linalg.matrix_rank(x, rtol=rtol)

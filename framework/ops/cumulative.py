@@ -77,6 +77,8 @@ def _only_axis(name: str, x: Any, axis: int | None) -> int:
         if x.ndim != 1:
             raise ValueError(f"{name}: axis is needed for an array of {x.ndim} dimensions; expected it or exactly one")
         return 0
+    if not x.ndim:
+        raise IndexError(f"{name}: axis {axis} is out of range for 0 dimensions")
     return axis
 
 
@@ -131,7 +133,7 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
 
 def _differences(x: Array, axis: int, n: int, difference: Callable[[Array, Array], Array] = sub) -> Array:
     upper, lower = _along(x.ndim, axis, slice(1, None)), _along(x.ndim, axis, slice(None, -1))
-    for _ in range(n):
+    for _ in range(min(n, x.shape[axis])):
         x = difference(x[upper], x[lower])
     return x
 

@@ -89,12 +89,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
 @precision("float32")
 @primitive
 def _trapezoid(xp: Any, values: Array, width: Array, /) -> Array:
-    return xp.sum(xp.divide(xp.multiply(_neighbours(values), width), 2.0), axis=-1)
+    return xp.sum(xp.divide(xp.multiply(_neighbours(xp, values), width), 2.0), axis=-1)
 
 
-def _neighbours(values: Array) -> Array:
+def _neighbours(xp: Any, values: Array) -> Array:
     """The sums of two beside each other."""
-    return values[..., 1:] + values[..., :-1]
+    return xp.getitem(values, (..., slice(1, None))) + xp.getitem(values, (..., slice(None, -1)))
 
 
 def _trapezoid_rule(xp: Any, g: Array, width: Array, shape: tuple[int, ...]) -> Array:
@@ -102,7 +102,7 @@ def _trapezoid_rule(xp: Any, g: Array, width: Array, shape: tuple[int, ...]) -> 
     return xp.scatter(g, (..., slice(1, None)), shape) + xp.scatter(g, (..., slice(0, -1)), shape)
 
 
-_trapezoid.defvjp(_trapezoid_rule, lambda xp, g, values: xp.expand_dims(g, axis=-1) * _neighbours(values) / 2)
+_trapezoid.defvjp(_trapezoid_rule, lambda xp, g, values: xp.expand_dims(g, axis=-1) * _neighbours(xp, values) / 2)
 
 
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:

@@ -78,7 +78,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     Raises
     ------
     ValueError
-        If a value is negative, or ``x`` is not of one dimension.
+        If a value is negative, ``x`` is not of one dimension, or the weights are of another shape.
 
     Examples
     --------
@@ -90,6 +90,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         raise ValueError(f"bincount: expected one dimension, got shape {x.shape}; flatten it first")
     if weights is None:
         return _bincount(x, minlength=minlength)
+    if weights.shape != x.shape:
+        raise ValueError(f"bincount: expected a weight for each value, shape {x.shape}, got {weights.shape}")
     return scatter(weights, x, (_bincount(x, minlength=minlength).shape[0],))
 
 
