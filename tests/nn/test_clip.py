@@ -104,6 +104,12 @@ def test_a_norm_that_is_not_finite_is_told_if_wanted():
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
 def test_bounds_are_checked(value):
+    (p,) = given = ours([np.array([3.0, -4.0])])
+    with pytest.raises(ValueError, match="max_norm must be at least 0"):
+        clip_grad_norm_(given, value)
+    with pytest.raises(ValueError, match="norm_type must be a number such as"):
+        clip_grad_norm_(given, 1.0, float("nan"))
+    assert p.grad.tolist() == [3.0, -4.0]
     with pytest.raises(ValueError, match="clip_value must be at least 0"):
         clip_grad_value_(ours(gradients()), value)
 

@@ -8,7 +8,7 @@ import pytest
 import framework as fw
 from backends import get_backend
 from backends._numpy.embedding import MUCH
-from framework import nn
+from framework import nn, optim
 from tests.at_once import at_once
 
 pytestmark = pytest.mark.cpu("rows wait to be read on NumPy alone")
@@ -221,6 +221,43 @@ def test_threads_may_look_up_at_once():
 
     at_once(look)
     assert not failures
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda table: table(IDS),
+        lambda table: table(IDS).mean(axis=1),
+        lambda table: nn.functional.embedding_bag(IDS, table.weight),
+    ],
+    ids=["rows", "mean", "bag"],
+)
+def test_threads_may_look_up_rows_that_an_optimizer_owes_while_others_read_the_table(look):
+    def trained():
+        table = layer()
+        optimizer = optim.SGD(table.parameters(), lr=0.1, momentum=0.9)
+        for ids in IDS[:5]:
+            optimizer.zero_grad()
+            table(ids[:3]).sum().backward()
+            optimizer.step()
+        return table
+
+    other = trained()
+    _ = other.weight.data
+    expected = look(other).detach().numpy()
+    for _ in range(30):
+        table, failures, turn = trained(), [], iter(range(6))
+
+        def work(table=table, failures=failures, turn=turn):
+            try:
+                if next(turn) % 2:
+                    _ = table.weight.data
+                np.testing.assert_allclose(look(table).detach().numpy(), expected, rtol=1e-12)
+            except BaseException as error:
+                failures.append(error)
+
+        at_once(work, count=6)
+        assert not failures
 
 
 def test_rows_are_no_table():

@@ -31,7 +31,7 @@ def clip_grad_norm_(
     parameters : iterable of Tensor, or one
         Those without a gradient are passed over. A generator may be given.
     max_norm : float
-        The largest norm that is let be.
+        The largest norm that is let be, at least 0.
     norm_type : float
         Which norm: 2, or another p, or ``inf``.
     error_if_nonfinite : bool
@@ -44,6 +44,8 @@ def clip_grad_norm_(
 
     Raises
     ------
+    ValueError
+        If ``max_norm`` is negative or not a number, or ``norm_type`` is not a number.
     RuntimeError
         If ``error_if_nonfinite`` and the norm is not finite.
 
@@ -57,7 +59,9 @@ def clip_grad_norm_(
     >>> [round(g, 3) for g in w.grad.tolist()]
     [0.6, 0.8]
     """
-    max_norm, norm_type = float(max_norm), float(norm_type)
+    max_norm, norm_type = _bound("clip_grad_norm_", "max_norm", max_norm), float(norm_type)
+    if math.isnan(norm_type):
+        raise ValueError("clip_grad_norm_: norm_type must be a number such as 2.0 or inf, got nan")
     arrays = [_values(p) for p in _with_grad(parameters)]
     if not arrays:
         return asarray(0.0)
@@ -103,9 +107,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     >>> w.grad
     Tensor([ 1. , -0.5])
     """
-    bound = float(clip_value)
-    if math.isnan(bound) or bound < 0:
-        raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
+    bound = _bound("clip_grad_value_", "clip_value", clip_value)
     arrays = [_values(p) for p in _with_grad(parameters)]
     for g in arrays:
         if g.dtype.kind == "c":
@@ -114,6 +116,13 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
             )
     for g in arrays:
         g.data[...] = g.clip(-bound, bound).data
+
+
+def _bound(function: str, name: str, value: float) -> float:
+    bound = float(value)
+    if not bound >= 0:
+        raise ValueError(f"{function}: {name} must be at least 0, got {value}")
+    return bound
 
 
 def _in_32_bits(x: Any) -> Any:
