@@ -65,18 +65,21 @@ def _single_threaded_products() -> Iterator[None]:
         yield
         return
     get, put = openblas
-    with _lock:
-        if not _users:
-            _threads_before = get()
-            put(1)
-        _users += 1
+    counted = False
     try:
+        with _lock:
+            _users += 1
+            counted = True  # before anything that Ctrl-C may come after
+            if _users == 1:
+                _threads_before = get()
+                put(1)
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if not _users:
-                put(_threads_before)
+        if counted:
+            with _lock:
+                _users -= 1
+                if not _users:
+                    put(_threads_before)
 
 
 class _Call:
