@@ -133,8 +133,15 @@ def _serve(calls: SimpleQueue[_Call]) -> None:
         calls.get().make()
 
 
+def _alone() -> None:
+    """Forget the threads, and what they held: they do not survive a fork."""
+    global _lock, _users
+    _calls.cache_clear()
+    _lock, _users = Lock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_calls.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_alone)
 
 
 def parts(size: int, smallest: int, ahead: int = 0) -> list[slice]:

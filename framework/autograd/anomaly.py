@@ -18,6 +18,7 @@ import numpy as np
 
 import backends
 from framework.autograd.calls import rewrite
+from framework.autograd.forks import held_over_forks
 from framework.autograd.fused import Fused
 from framework.autograd.graph import Node, Variable
 from framework.autograd.primitive import Op, Primitive
@@ -26,7 +27,7 @@ from framework.autograd.rows import RowSparse
 _OURS = tuple(str(folder) for folder in (Path(__file__).parents[1], Path(backends.__file__).parent))
 _LIBRARY = ("nan", "inf")
 _CALLS: dict[Any, Any] = {cls: vars(cls)["__call__"] for cls in (Primitive, Fused)}
-_lock = Lock()
+_lock = held_over_forks(Lock())
 _open: set[object] = set()
 """One object for each block that is open, in all threads."""
 

@@ -16,6 +16,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
+from framework.autograd.forks import held_over_forks
 from framework.autograd.graph import Node, Variable, new, next_seq, result_class
 from framework.autograd.modes import mode
 from framework.autograd.versions import mixed
@@ -31,7 +32,7 @@ class _Way(NamedTuple):
 
 _way = _Way(written=True, casts=False)
 _written: WeakSet[Any] = WeakSet()
-_lock = RLock()
+_lock = held_over_forks(RLock())
 """Held while functions are written, lest another thread change the way in the middle of it."""
 
 
