@@ -114,6 +114,16 @@ def test_bounds_are_checked(value):
         clip_grad_value_(ours(gradients()), value)
 
 
+@pytest.mark.cpu("NumPy's arrays can be made read-only")
+def test_read_only_memory_is_found_before_anything_is_scaled():
+    first, last = ours([np.array([3.0]), np.array([4.0])])
+    last.grad.data.flags.writeable = False
+    for clip in (clip_grad_norm_, clip_grad_value_):
+        with pytest.raises(ValueError, match=r"a gradient of shape \(1,\) is in read-only memory"):
+            clip([first, last], 1.0)
+    assert [first.grad.tolist(), last.grad.tolist()] == [[3.0], [4.0]]
+
+
 def test_complex_values_have_no_bounds():
     (real,), (other,) = ours([np.array([3.0])]), ours([np.array([3 + 4j])], "complex128")
     with pytest.raises(TypeError, match="complex numbers have no order, got a gradient of complex128; clip by norm"):
