@@ -252,7 +252,7 @@ def test_nobody_pays_what_is_owed_while_rows_are_read(look, kernel, monkeypatch)
     def read_meanwhile(*args):
         monkeypatch.undo()
         reader.start()
-        reader.join(timeout=0.1)
+        reader.join(timeout=0.5)
         waited.append(reader.is_alive())
         return found(*args)
 
