@@ -76,6 +76,10 @@ class Library:
         """The object that owns the array's memory; views of one buffer have one owner."""
         return array
 
+    def writable(self, array: Array) -> bool:
+        """Whether the array's memory may be written into."""
+        return True
+
     def synchronize(self) -> None:
         """Wait until all work issued on the device is done."""
 

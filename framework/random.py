@@ -19,6 +19,7 @@ import numpy as np
 
 from backends import get_backend
 from framework.autograd.composed import composed
+from framework.autograd.forks import held_over_forks
 from framework.autograd.graph import make_tensor
 from framework.devices import backend_for
 from framework.dtypes import DType, get_default_dtype, named
@@ -32,7 +33,7 @@ Shape = int | tuple[int, ...]
 _BLOCK = 4
 _WORDS = 2**64
 _FLOATING = ("bfloat16", "float16", "float32", "float64")
-_lock = threading.Lock()
+_lock = held_over_forks(threading.Lock())
 
 
 class Generator:

@@ -111,6 +111,11 @@ MISTAKES = {
         ValueError,
         r"read-only.*write into a clone\(\)",
     ),
+    "data that is a Tensor": (
+        lambda: setattr(w := fw.ones(2), "data", fw.ones(2)) or w + 1,
+        TypeError,
+        r"add: a tensor's data is a Tensor itself.*assign x\.data = other\.data",
+    ),
     "bare decorator": (lambda: fw.no_grad(len), TypeError, r"decorate with @no_grad\(\)"),
     "axis of a softmax": (
         lambda: fw.softmax(fw.ones(2), axis=3),

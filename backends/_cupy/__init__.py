@@ -159,6 +159,9 @@ class CupyBackend(Backend):
             array = base
         return array
 
+    def writable(self, array: Array) -> bool:
+        return indexing.writable(array)
+
     def device_of(self, array: Array) -> str:
         return f"cuda:{array.device.id}"
 

@@ -49,9 +49,14 @@ def setitem(x: Array, key: Any, value: Any) -> Array:
     return out
 
 
+def writable(x: Array) -> bool:
+    """Whether no two entries share their memory, as those of broadcast arrays do."""
+    return not x.size or all(stride != 0 or length <= 1 for stride, length in zip(x.strides, x.shape))
+
+
 def assign(x: Array, key: Any, value: Any) -> None:
     """``x[key] = value`` in place."""
-    if x.size and any(stride == 0 and length > 1 for stride, length in zip(x.strides, x.shape)):
+    if not writable(x):
         raise ValueError("this array is read-only, as broadcast arrays are; write into a clone()")
     x[key] = value
 

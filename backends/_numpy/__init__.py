@@ -92,6 +92,9 @@ class NumpyBackend(Backend):
             array = base
         return array
 
+    def writable(self, array: Array) -> bool:
+        return array.flags.writeable  # type: ignore[no-any-return]
+
     # ---------------------------------------------------------------- kernels
     random_bits = random.random_bits
     random_uniform = random.random_uniform

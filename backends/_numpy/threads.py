@@ -65,18 +65,21 @@ def _single_threaded_products() -> Iterator[None]:
         yield
         return
     get, put = openblas
-    with _lock:
-        if not _users:
-            _threads_before = get()
-            put(1)
-        _users += 1
+    counted = False
     try:
+        with _lock:
+            _users += 1
+            counted = True  # before anything that Ctrl-C may come after
+            if _users == 1:
+                _threads_before = get()
+                put(1)
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if not _users:
-                put(_threads_before)
+        if counted:
+            with _lock:
+                _users -= 1
+                if not _users:
+                    put(_threads_before)
 
 
 class _Call:
@@ -130,8 +133,15 @@ def _serve(calls: SimpleQueue[_Call]) -> None:
         calls.get().make()
 
 
+def _alone() -> None:
+    """Forget the threads, and what they held: they do not survive a fork."""
+    global _lock, _users
+    _calls.cache_clear()
+    _lock, _users = Lock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_calls.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_alone)
 
 
 def parts(size: int, smallest: int, ahead: int = 0) -> list[slice]:

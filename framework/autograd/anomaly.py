@@ -18,6 +18,7 @@ import numpy as np
 
 import backends
 from framework.autograd.calls import rewrite
+from framework.autograd.forks import held_over_forks
 from framework.autograd.fused import Fused
 from framework.autograd.graph import Node, Variable
 from framework.autograd.primitive import Op, Primitive
@@ -26,9 +27,12 @@ from framework.autograd.rows import RowSparse
 _OURS = tuple(str(folder) for folder in (Path(__file__).parents[1], Path(backends.__file__).parent))
 _LIBRARY = ("nan", "inf")
 _CALLS: dict[Any, Any] = {cls: vars(cls)["__call__"] for cls in (Primitive, Fused)}
-_lock = Lock()
-_blocks, _written = 0, True
-"""How many blocks are open, in all threads, and whether calls went the written way before the first."""
+_lock = held_over_forks(Lock())
+_open: set[object] = set()
+"""One object for each block that is open, in all threads."""
+
+_written = True
+"""Whether calls went the written way before the first."""
 
 
 class _Watched:
@@ -82,35 +86,28 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: the gradient of 'sqrt' is the first that is not finite: ...
     """
-    _enter()
+    block = object()
     try:
+        _note(_open.add, block)
         # What NumPy would warn of is told by the error.
         with np.errstate(all="ignore"):
             yield
     finally:
-        _leave()
+        _note(_open.discard, block)
 
 
-def _enter() -> None:
-    """Give the classes the call that looks, if no other block has done so."""
-    global _blocks, _written
+def _note(change: Callable[[object], None], block: object) -> None:
+    """Open or close a block; while any is open the classes have the call that looks, otherwise their own."""
+    global _written
     with _lock:
-        if not _blocks:
-            for cls, call in _CALLS.items():
-                cls.__call__ = _watching(call)
-            _written = rewrite(written=False).written
-        _blocks += 1
-
-
-def _leave() -> None:
-    """Give the classes their own call again, if no other block, of another thread, is open."""
-    global _blocks
-    with _lock:
-        _blocks -= 1
-        if not _blocks:
-            for cls, call in _CALLS.items():
-                cls.__call__ = call
+        others = bool(_open)
+        change(block)
+        for cls, call in _CALLS.items():
+            cls.__call__ = _watching(call) if _open else call
+        if not _open:
             rewrite(written=_written)
+        elif not others:
+            _written = rewrite(written=False).written
 
 
 def _watching(call: Callable[..., Any]) -> Callable[..., Any]:

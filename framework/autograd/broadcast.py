@@ -41,7 +41,7 @@ def match(xp: Any, g: Array, shape: tuple[int, ...], dtype: Any) -> Array:
             else:
                 raise ValueError(
                     f"a gradient rule returned shape {given} for a value of shape {tuple(shape)}; expected that shape, or one "
-                    "to or from which it broadcasts"
+                    "to or from which it broadcasts (if the value's data was assigned since, run the forward pass again)"
                 )
     if g.dtype != dtype:
         if xp.isdtype(g.dtype, "complex floating") and not xp.isdtype(dtype, "complex floating"):

@@ -11,10 +11,12 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from textwrap import indent
+from threading import RLock
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
+from framework.autograd.forks import held_over_forks
 from framework.autograd.graph import Node, Variable, new, next_seq, result_class
 from framework.autograd.modes import mode
 from framework.autograd.versions import mixed
@@ -30,6 +32,8 @@ class _Way(NamedTuple):
 
 _way = _Way(written=True, casts=False)
 _written: WeakSet[Any] = WeakSet()
+_lock = held_over_forks(RLock())
+"""Held while functions are written, lest another thread change the way in the middle of it."""
 
 
 def rewrite(**changes: bool) -> _Way:
@@ -48,10 +52,12 @@ def rewrite(**changes: bool) -> _Way:
         What held before.
     """
     global _way
-    before, _way = _way, _way._replace(**changes)
-    for op in list(_written):
-        rewrite_call(op)
-    _written.clear()
+    with _lock:
+        before, _way = _way, _way._replace(**changes)
+        if _way != before:
+            for op in list(_written):
+                rewrite_call(op)
+            _written.clear()
     return before
 
 
@@ -84,7 +90,6 @@ def _write_out(op: Any) -> None:
     code = op.fun.__code__
     call = _Call(op.names, max(code.co_posonlyargcount - 1, 0), op.keywords, op.joins, op.results is not None, op.view)
     target = _target(call, code)
-    written = _code(call, len(target), _way.written, _way.casts and op.precision is not None)
     named = dict(zip(_TARGET, target))
     # Python notes in the code where it found global names, so each function has a copy, and its own globals.
     plans = {needs: op.plan(needs) for needs in range(1, 2 if op.joins else 1 << len(op.names))}
@@ -97,9 +102,11 @@ def _write_out(op: Any) -> None:
         "kind": op.results,
     }
     op.function.__globals__.update({f"_{name}": value for name, value in {**_GLOBALS, **own}.items()})
-    names = tuple([named.get(name, name) for name in written.co_names])
-    op.function.__code__ = written.replace(co_name=op.name, co_names=names)
-    _written.add(op)
+    with _lock:
+        written = _code(call, len(target), _way.written, _way.casts and op.precision is not None)
+        names = tuple([named.get(name, name) for name in written.co_names])
+        _written.add(op)
+        op.function.__code__ = written.replace(co_name=op.name, co_names=names)
 
 
 def pull_of(op: Any) -> Any:

@@ -6,9 +6,10 @@ from functools import cache
 from threading import RLock
 from typing import Any
 
+from framework.autograd.forks import held_over_forks
 from framework.autograd.graph import Variable
 
-lock = RLock()
+lock = held_over_forks(RLock())
 """Held while a tensor's values are put away or brought back, so that several threads may compute with one model."""
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from framework.autograd.engine import accumulate, propagate
+from framework.autograd.forks import held_over_forks
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.rows import RowSparse
 from framework.autograd.tree import aligned, leaves, places, rebuild
 
-_accumulating = Lock()
+_accumulating = held_over_forks(Lock())
 """Held while gradients are added to leaves, which threads may share."""
 
 

@@ -79,7 +79,7 @@ class _GradMode(Block):
         self._before: list[bool] = []
 
     def _again(self) -> Any:
-        return set_grad_enabled(self.value)
+        return enable_grad() if self.value else no_grad()
 
     def __enter__(self) -> None:
         self._before.append(mode.grad)

@@ -188,6 +188,8 @@ class Op:
         """The library's error, with the operation's name and what it was called with."""
         kinds = ", ".join(f"{x.dtype} {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in args)
         text = str(error).removeprefix(f"{self.name}: ").strip().rstrip(".")
+        if any(isinstance(x, Variable) for x in args):
+            text = "a tensor's data is a Tensor itself, where a raw array was expected; assign x.data = other.data"
         message = f"{self.name}: {text}; the arguments were {kinds}"
         try:
             return type(error)(message)

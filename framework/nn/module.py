@@ -311,6 +311,11 @@ class Module:
         -------
         Module
             This module.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            If the device cannot be used or lacks the dtype; nothing is changed then.
         """
         if isinstance(device, Tensor):
             device, dtype = device.device, dtype or device.dtype
@@ -318,8 +323,10 @@ class Module:
         if dtype is not None and dtype.kind not in "fcV":
             raise TypeError(f"a module can be cast to floating and complex dtypes only, got {dtype}")
         tensors = {id(x): x for module in self.modules() for x in (*module.parameters(False), *module.buffers(False))}
-        for x in tensors.values():
-            _move(x, device, dtype)
+        moved = [_moved(x, device, dtype) for x in tensors.values()]
+        for x, (values, grad) in zip(tensors.values(), moved):
+            x.data, x.backend = values.data, values.backend
+            x.grad = grad
         return self
 
     def cpu(self) -> Self:
@@ -453,12 +460,11 @@ def _device_and_dtype(device: Any, dtype: Any) -> tuple[str | None, np.dtype[Any
     return device, None if dtype is None else np.dtype(dtype)
 
 
-def _move(x: Tensor, device: str | None, dtype: np.dtype[Any] | None) -> None:
+def _moved(x: Tensor, device: str | None, dtype: np.dtype[Any] | None) -> tuple[Tensor, Tensor | None]:
+    """The values elsewhere or in another dtype, and the gradient with them."""
     cast = dtype if x.dtype.kind in "fcV" else None
-    moved = x.detach().to(device, cast)
     grad = None if x._grad is None else x.grad.detach().to(device, cast)  # type: ignore[union-attr]
-    x.data, x.backend = moved.data, moved.backend
-    x.grad = grad
+    return x.detach().to(device, cast), grad
 
 
 def _indented(text: str) -> str:

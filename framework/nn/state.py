@@ -65,4 +65,6 @@ def _mismatch(key: str, own: Tensor, value: Tensor) -> list[str]:
         ]
     if value.dtype.kind == "c" and own.dtype.kind != "c":
         return [f"dtype mismatch for {key}: {value.dtype} in checkpoint cannot be stored as {own.dtype}."]
+    if not own.backend.writable(own.data):
+        return [f"{key} of the current model is in read-only memory; make it of a copy."]
     return []

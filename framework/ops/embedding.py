@@ -11,7 +11,7 @@ from framework.autograd.primitive import Op, recorded
 from framework.autograd.rows import RowSparse
 from framework.ops.elementwise import abs, where
 from framework.ops.reduction import max, sum
-from framework.ops.unread import put_off, wait
+from framework.ops.unread import put_off, rows_of, wait
 
 Array = Any
 
@@ -22,9 +22,9 @@ class Lookup(Op):
     def __call__(self, weight: Any, ids: Any, *, padding_idx: int | None = None, by_frequency: bool = False) -> Any:
         """What the base class says."""
         backend, y = weight.backend, wait(weight, ids.data)
-        waits, owed = y is not None, weight._owed
+        waits = y is not None
         if not waits:
-            y = backend.take_rows(weight.data, ids.data) if owed is None else owed.read_rows(ids.data)
+            y = rows_of(weight, ids.data)
         if weight.requires_grad and mode.grad:
             kwargs = {"padding_idx": padding_idx, "by_frequency": by_frequency, "table": weight.shape}
             rows = recorded(self, backend, edges((weight, ids), 1), y, args=(None, ids.data), kwargs=kwargs)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from backends import Backend
 from framework.autograd.deferred import lock
-from framework.autograd.fused import fused
+from framework.autograd.fused import Fused
 from framework.autograd.graph import Variable, make_tensor
 from framework.autograd.rows import OwedRows, RowSparse
 from framework.ops.elementwise import where
@@ -76,7 +76,8 @@ def _composite(
 ) -> Any:
     """The rows of all bags side by side, each bag filled up to the longest, then reduced."""
     if owed is not None:
-        owed.pay_rows(ids.data)
+        with lock:
+            owed.pay_rows(ids.data)
     backend, n = ids.backend, ids.shape[0]
     starts = np.asarray(backend.to_numpy(offsets.data))
     lengths = np.diff(np.append(starts, n))
@@ -107,22 +108,22 @@ def _composite(
 
 
 _composite.__name__ = "embedding_bag"
-_bag = fused(forward=_forward, backward=_backward, composite=_composite)
 
 
-@contextmanager
-def _readable(weight: Variable) -> Iterator[OwedRows | None]:
-    """Let ``weight.data`` be read for a while without making it pay, and yield what it owes."""
-    owed = weight._owed
-    if owed is None:
-        yield None
-        return
-    with lock:
-        object.__setattr__(weight, "data", owed.array)
-        try:
-            yield owed
-        finally:
-            del weight.data
+class _Bag(Fused):
+    """Reads the table as it is, without making it pay for the rows that are behind: those named are told ``owed``."""
+
+    def unwrap(self, args: Sequence[Any]) -> tuple[Backend, list[Any], int]:
+        """What the base class says."""
+        weight = args[0]
+        if weight._owed is None:
+            return super().unwrap(args)
+        table = make_tensor(weight.backend, weight._owed.array)
+        table.requires_grad, table._cut = weight.requires_grad, weight._cut
+        return super().unwrap((table, *args[1:]))
+
+
+_bag = _Bag(_forward, _backward, _composite)
 
 
 def embedding_bag(
@@ -204,9 +205,17 @@ def embedding_bag(
     ends_with_last = include_last_offset and ids.ndim == 1
     ids, offsets, per_sample_weights = _flat(ids, offsets, per_sample_weights, ends_with_last)
     ids.backend.check_indices(ids.data, size, "embedding_bag")
-    with _readable(weight) as owed:
+    # Nobody may make the table pay while it is read.
+    with nullcontext() if weight._owed is None else lock:
         bags = _bag(
-            weight, ids, offsets, per_sample_weights, mode=mode, padding_idx=padding_idx, length=length, owed=owed
+            weight,
+            ids,
+            offsets,
+            per_sample_weights,
+            mode=mode,
+            padding_idx=padding_idx,
+            length=length,
+            owed=weight._owed,
         )
     # What follows the last offset was in a bag of its own, which saves waiting for the number.
     return bags[:-1] if ends_with_last else bags

@@ -74,13 +74,14 @@ class UnreadRows:
 
     def mean(self) -> Array | None:
         """The means ``(N, D)`` over the axis of length T; None if the rows have been read."""
-        backend, table, ids = self._backend, self._table, self._ids
-        if self._rows is not None:
-            return None
-        n, t = ids.shape
-        starts = backend.xp.arange(n) * t
-        ids = backend.xp.reshape(ids, (-1,))
-        return backend.embedding_bag_forward(table.array, ids, starts, None, "mean", None, table.behind())[0]
+        with lock:
+            backend, table, ids = self._backend, self._table, self._ids
+            if self._rows is not None:
+                return None
+            n, t = ids.shape
+            starts = backend.xp.arange(n) * t
+            ids = backend.xp.reshape(ids, (-1,))
+            return backend.embedding_bag_forward(table.array, ids, starts, None, "mean", None, table.behind())[0]
 
 
 class _Unread(Deferred):
@@ -113,6 +114,16 @@ def wait(weight: Variable, ids: Array) -> UnreadRows | None:
             owed = Watched(backend, table)
             defer(weight, owed)
         return UnreadRows(backend, owed, ids)
+
+
+def rows_of(weight: Variable, ids: Array) -> Array:
+    """The rows ``weight[ids]`` as they are now; those that are owed something are read while nobody pays."""
+    backend = weight.backend
+    if weight._owed is None:
+        return backend.take_rows(weight.data, ids)
+    with lock:
+        owed = weight._owed
+        return backend.take_rows(weight.data, ids) if owed is None else owed.read_rows(ids)
 
 
 _ALONE = 2

@@ -12,10 +12,13 @@ import numpy as np
 from backends import backend_of
 from framework.autograd.graph import Variable
 from framework.autograd.modes import enable_grad, no_grad
+from framework.autograd.rows import RowSparse
 from framework.creation import asarray, zeros_like
 from framework.tensor import Tensor
 
 Group = dict[str, Any]
+
+_NOTHING: dict[str, Any] = {}
 
 
 class Optimizer:
@@ -146,30 +149,69 @@ class Optimizer:
         ----------
         closure : callable, optional
             Computes the loss and its gradients anew, recorded also inside ``no_grad``; its value is returned.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            If a parameter cannot be stepped: its gradient or its state is of another kind, shape or device, or its memory
+            is read-only. Nothing is changed then.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
         with no_grad():
-            for group in self.param_groups:
-                params = [p for p in group["params"] if p._grad is not None]
-                try:
-                    self._update(group, params)
-                except (TypeError, ValueError):
-                    self._check_devices(params)
-                    raise
+            todo = [(group, [p for p in group["params"] if p._grad is not None]) for group in self.param_groups]
+            for _, params in todo:
+                for p in params:
+                    self._check_step(p)
+            for group, params in todo:
+                self._update(group, params)
         return loss
 
-    def _check_devices(self, params: list[Any]) -> None:
-        """Raise if parameters were moved away from their state."""
-        for p in params:
-            for name, value in self.state.get(p, {}).items():
-                if isinstance(value, Tensor) and value.ndim and value.backend is not p.backend:
-                    raise RuntimeError(
-                        f"{self._name}: a parameter is on {p.device!r} but its {name!r} on {value.device!r}; move the model "
-                        "before the first step, or pass state_dict() through load_state_dict() after moving it"
-                    )
+    def _check_step(self, p: Any) -> None:
+        """Raise if a parameter cannot be stepped, before any is."""
+        # Reading the data of a table whose rows are behind would bring them all up to date.
+        array = p.data if p._owed is None else p._owed.array
+        g, backend = p._grad, p.backend
+        if not isinstance(array, backend.array_type):
+            raise TypeError(
+                f"{self._name}: the data of a parameter must be an array of {backend.device!r}, got {type(array).__name__}; "
+                "assign a raw array, such as the data of a Tensor"
+            )
+        shape, values = (g.shape, g.rows) if type(g) is RowSparse else (g.data.shape, g.data)
+        if shape != array.shape or g.backend is not backend:
+            raise ValueError(
+                f"{self._name}: a parameter of shape {tuple(array.shape)} on {backend.device!r} has a gradient of shape "
+                f"{tuple(shape)} on {g.backend.device!r}; compute it anew after the parameter's data was assigned or moved"
+            )
+        dtype, other = backend.dtype_of(array), backend.dtype_of(values)
+        if dtype.kind not in "fcV" or (other.kind == "c" and dtype.kind != "c"):
+            raise TypeError(
+                f"{self._name}: a parameter of dtype {dtype} cannot be stepped by a gradient of dtype {other}; both must be "
+                "floating, or the parameter complex"
+            )
+        if not backend.writable(array):
+            raise ValueError(
+                f"{self._name}: a parameter of shape {tuple(array.shape)} is in read-only memory, as broadcast arrays and "
+                "mapped files are; make it of a copy"
+            )
+        for name, value in self.state.get(p, _NOTHING).items():
+            if name not in self.counts and isinstance(value, Tensor):
+                self._check_state(p, array.shape, name, value)
+
+    def _check_state(self, p: Any, shape: Any, name: str, value: Tensor) -> None:
+        """Raise if a parameter was moved away from its state, or was given another shape."""
+        if value.backend is not p.backend:
+            raise RuntimeError(
+                f"{self._name}: a parameter is on {p.device!r} but its {name!r} on {value.device!r}; move the model "
+                "before the first step, or pass state_dict() through load_state_dict() after moving it"
+            )
+        if value.data.shape != shape:
+            raise ValueError(
+                f"{self._name}: a parameter has shape {tuple(shape)} but its {name!r} {value.shape}; make a new optimizer "
+                "after its data was assigned"
+            )
 
     def _update(self, group: Group, params: list[Any]) -> None:
         """Update the parameters of a group that have a gradient."""

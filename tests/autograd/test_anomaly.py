@@ -7,7 +7,7 @@ import pytest
 
 import framework as fw
 from framework import nn
-from framework.autograd import detect_anomaly
+from framework.autograd import anomaly, detect_anomaly
 from framework.autograd.fused import Fused
 from framework.autograd.primitive import Primitive
 
@@ -105,6 +105,20 @@ def test_the_classes_have_their_own_methods_again():
     with pytest.raises(KeyError):
         fail()
     assert methods() == before
+
+
+def test_an_interrupt_on_the_way_in_leaves_everything_as_it_was(monkeypatch):
+    before = [vars(cls)["__call__"] for cls in (Primitive, Fused)]
+
+    def interrupted(**changes):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(anomaly, "rewrite", interrupted)
+    with pytest.raises(KeyboardInterrupt), detect_anomaly():
+        pass
+    assert [vars(cls)["__call__"] for cls in (Primitive, Fused)] == before
+    fw.log(fw.ones(1) * np.nan)
 
 
 def test_blocks_of_two_threads_may_overlap():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import framework as fw
-from framework.autograd import primitive
+from framework.autograd import calls, primitive
 from framework.autograd.calls import rewrite
 
 CASES = {
@@ -185,3 +185,27 @@ def test_threads_may_make_the_first_call_together():
     for thread in threads:
         thread.join()
     np.testing.assert_allclose(results, [50 * np.sin(1.0)] * 4, rtol=1e-5)
+
+
+def test_a_function_is_not_written_in_a_way_that_a_thread_changes_meanwhile(monkeypatch, general):
+    op, code = primitive(lambda xp, x, /: xp.sin(x)), calls._code
+    thread = threading.Thread(target=rewrite, kwargs={"written": True})
+
+    def code_while_it_changes(*args):
+        found = code(*args)
+        thread.start()
+        thread.join(timeout=0.1)
+        return found
+
+    monkeypatch.setattr(calls, "_code", code_while_it_changes)
+    op(fw.ones(1))
+    thread.join()
+    assert op.__code__ is calls._first.__code__
+
+
+def test_functions_stay_as_they_are_when_the_way_does():
+    with fw.amp.autocast("cpu", fw.float16):
+        fw.exp(fw.ones(1))
+    code = fw.exp.__code__
+    with fw.amp.autocast("cpu", fw.float16):
+        assert fw.exp.__code__ is code

@@ -35,6 +35,20 @@ def test_threads_keep_nothing_that_an_item_held():
     assert work()() is None
 
 
+def test_products_are_threaded_again_after_an_interrupt_on_the_way_in(monkeypatch):
+    counts = [7]
+
+    def put(count):
+        counts.append(count)
+        if count == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads, "_openblas", lambda: (lambda: counts[-1], put))
+    with pytest.raises(KeyboardInterrupt), threads._single_threaded_products():
+        pass
+    assert (counts, threads._users) == ([7, 1, 7], 0)
+
+
 def test_products_are_threaded_again_afterwards():
     get, _ = threads._openblas() or pytest.skip("NumPy without OpenBLAS")
     before = get()

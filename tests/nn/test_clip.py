@@ -104,8 +104,24 @@ def test_a_norm_that_is_not_finite_is_told_if_wanted():
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
 def test_bounds_are_checked(value):
+    (p,) = given = ours([np.array([3.0, -4.0])])
+    with pytest.raises(ValueError, match="max_norm must be at least 0"):
+        clip_grad_norm_(given, value)
+    with pytest.raises(ValueError, match="norm_type must be a number such as"):
+        clip_grad_norm_(given, 1.0, float("nan"))
+    assert p.grad.tolist() == [3.0, -4.0]
     with pytest.raises(ValueError, match="clip_value must be at least 0"):
         clip_grad_value_(ours(gradients()), value)
+
+
+@pytest.mark.cpu("NumPy's arrays can be made read-only")
+def test_read_only_memory_is_found_before_anything_is_scaled():
+    first, last = ours([np.array([3.0]), np.array([4.0])])
+    last.grad.data.flags.writeable = False
+    for clip in (clip_grad_norm_, clip_grad_value_):
+        with pytest.raises(ValueError, match=r"a gradient of shape \(1,\) is in read-only memory"):
+            clip([first, last], 1.0)
+    assert [first.grad.tolist(), last.grad.tolist()] == [[3.0], [4.0]]
 
 
 def test_complex_values_have_no_bounds():

@@ -200,6 +200,15 @@ def test_to_keeps_the_parameters_themselves(device):
     assert net(fw.ones((1, 2), device=device, dtype="float64")).device == device
 
 
+@pytest.mark.cpu("the layers are on two devices")
+def test_what_cannot_be_cast_whole_stays_as_it_is():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].to("strict")
+    with pytest.raises(TypeError, match="'strict' has no dtype float16"):
+        net.half()
+    assert all(p.dtype == fw.float32 for p in net.parameters())
+
+
 def test_other_ways_to_cast():
     net = Net()
     assert net.double().scale.dtype == fw.float64

@@ -131,3 +131,13 @@ def test_what_is_no_state_dict_is_refused():
         make_net().load_state_dict([1])
     with pytest.raises(TypeError, match=r'state_dict\["body.0.bias"\] must be a Tensor or an array, got str'):
         make_net().load_state_dict({"body.0.bias": "x"}, strict=False)
+
+
+@pytest.mark.cpu("NumPy's arrays can be made read-only")
+def test_read_only_memory_is_found_before_anything_is_loaded():
+    net = make_net()
+    before = {key: value.tolist() for key, value in net.state_dict().items()}
+    net.heads["a"].bias.data.flags.writeable = False
+    with pytest.raises(RuntimeError, match=r"heads\.a\.bias of the current model is in read-only memory"):
+        net.load_state_dict({key: np.zeros(value.shape) for key, value in net.state_dict().items()})
+    assert {key: value.tolist() for key, value in net.state_dict().items()} == before

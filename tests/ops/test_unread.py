@@ -1,6 +1,7 @@
 """Lookups whose rows are read later: values of the moment of the call, and the mean without the rows."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import framework as fw
 from backends import get_backend
 from backends._numpy.embedding import MUCH
-from framework import nn
+from framework import nn, optim
 from tests.at_once import at_once
 
 pytestmark = pytest.mark.cpu("rows wait to be read on NumPy alone")
@@ -221,6 +222,72 @@ def test_threads_may_look_up_at_once():
 
     at_once(look)
     assert not failures
+
+
+def trained():
+    """A layer to whose rows an optimizer owes steps."""
+    table = layer()
+    optimizer = optim.SGD(table.parameters(), lr=0.1, momentum=0.9)
+    for ids in IDS[:5]:
+        optimizer.zero_grad()
+        table(ids[:3]).sum().backward()
+        optimizer.step()
+    return table
+
+
+@pytest.mark.parametrize(
+    ("look", "kernel"),
+    [
+        (lambda table: table(IDS[0, :2]), "take_advanced_rows"),
+        (lambda table: table(IDS).mean(axis=1), "embedding_bag_forward"),
+    ],
+    ids=["rows", "mean"],
+)
+def test_nobody_pays_what_is_owed_while_rows_are_read(look, kernel, monkeypatch):
+    table, other = trained(), trained()
+    _ = other.weight.data
+    expected, found = look(other).detach().numpy(), getattr(type(get_backend("cpu")), kernel)
+    reader, waited = threading.Thread(target=lambda: table.weight.data), []
+
+    def read_meanwhile(*args):
+        monkeypatch.undo()
+        reader.start()
+        reader.join(timeout=0.5)
+        waited.append(reader.is_alive())
+        return found(*args)
+
+    monkeypatch.setattr(type(get_backend("cpu")), kernel, read_meanwhile)
+    np.testing.assert_allclose(look(table).detach().numpy(), expected, rtol=1e-12)
+    reader.join()
+    assert waited == [True]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda table: table(IDS),
+        lambda table: table(IDS).mean(axis=1),
+        lambda table: nn.functional.embedding_bag(IDS, table.weight),
+    ],
+    ids=["rows", "mean", "bag"],
+)
+def test_threads_may_look_up_rows_that_an_optimizer_owes_while_others_read_the_table(look):
+    other = trained()
+    _ = other.weight.data
+    expected = look(other).detach().numpy()
+    for _ in range(30):
+        table, failures, turn = trained(), [], iter(range(6))
+
+        def work(table=table, failures=failures, turn=turn):
+            try:
+                if next(turn) % 2:
+                    _ = table.weight.data
+                np.testing.assert_allclose(look(table).detach().numpy(), expected, rtol=1e-12)
+            except BaseException as error:
+                failures.append(error)
+
+        at_once(work, count=6)
+        assert not failures
 
 
 def test_rows_are_no_table():

@@ -31,7 +31,7 @@ def clip_grad_norm_(
     parameters : iterable of Tensor, or one
         Those without a gradient are passed over. A generator may be given.
     max_norm : float
-        The largest norm that is let be.
+        The largest norm that is let be, at least 0.
     norm_type : float
         Which norm: 2, or another p, or ``inf``.
     error_if_nonfinite : bool
@@ -44,6 +44,8 @@ def clip_grad_norm_(
 
     Raises
     ------
+    ValueError
+        If ``max_norm`` is negative or not a number, ``norm_type`` is not a number, or a gradient is in read-only memory.
     RuntimeError
         If ``error_if_nonfinite`` and the norm is not finite.
 
@@ -57,8 +59,10 @@ def clip_grad_norm_(
     >>> [round(g, 3) for g in w.grad.tolist()]
     [0.6, 0.8]
     """
-    max_norm, norm_type = float(max_norm), float(norm_type)
-    arrays = [_values(p) for p in _with_grad(parameters)]
+    max_norm, norm_type = _bound("clip_grad_norm_", "max_norm", max_norm), float(norm_type)
+    if math.isnan(norm_type):
+        raise ValueError("clip_grad_norm_: norm_type must be a number such as 2.0 or inf, got nan")
+    arrays = _gradients("clip_grad_norm_", parameters)
     if not arrays:
         return asarray(0.0)
     device = arrays[0].device
@@ -90,7 +94,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     Raises
     ------
     ValueError
-        If ``clip_value`` is negative or not a number.
+        If ``clip_value`` is negative or not a number, or a gradient is in read-only memory.
     TypeError
         If a gradient is complex.
 
@@ -103,10 +107,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     >>> w.grad
     Tensor([ 1. , -0.5])
     """
-    bound = float(clip_value)
-    if math.isnan(bound) or bound < 0:
-        raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
-    arrays = [_values(p) for p in _with_grad(parameters)]
+    bound = _bound("clip_grad_value_", "clip_value", clip_value)
+    arrays = _gradients("clip_grad_value_", parameters)
     for g in arrays:
         if g.dtype.kind == "c":
             raise TypeError(
@@ -116,20 +118,31 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         g.data[...] = g.clip(-bound, bound).data
 
 
+def _bound(function: str, name: str, value: float) -> float:
+    bound = float(value)
+    if not bound >= 0:
+        raise ValueError(f"{function}: {name} must be at least 0, got {value}")
+    return bound
+
+
 def _in_32_bits(x: Any) -> Any:
     """The squares of float16 numbers are soon too large for it."""
     return x.to(dtype="float32") if x.dtype.itemsize == 2 else x
 
 
-def _with_grad(parameters: Any) -> list[Any]:
+def _gradients(function: str, parameters: Any) -> list[Any]:
+    """The values of all gradients, sharing their memory, which may be written: all of each, or the rows that are not zero."""
     given = [parameters] if isinstance(parameters, Variable) else list(parameters)
     for p in given:
         if not isinstance(p, Variable):
             raise TypeError(f"expected tensors, got {type(p).__name__}")
-    return [p for p in given if p._grad is not None]
+    values = [_values(p) for p in given if p._grad is not None]
+    for g in values:
+        if not g.backend.writable(g.data):
+            raise ValueError(f"{function}: a gradient of shape {g.shape} is in read-only memory; make it of a copy")
+    return values
 
 
 def _values(p: Any) -> Any:
-    """The gradient's values, sharing its memory: all of them, or the rows that are not zero."""
     g = p._grad
     return make_tensor(p.backend, g.summed().rows) if type(g) is RowSparse else g.detach()
