@@ -66,6 +66,9 @@ _minimum: Any = np.minimum
 _and: Any = np.logical_and
 _or: Any = np.logical_or
 _power = np.power
+_BOUNDS = {"f": (np.asarray(88, np.float32), np.asarray(1, np.float32)), "d": (np.asarray(709.0), np.asarray(1.0))}
+"""Of what ``exp`` takes without overflow, and one: arrays, since to NumPy a number of Python's is a detour."""
+
 _square = np.square
 
 
@@ -285,12 +288,15 @@ def _is_wide(x: Array) -> bool:
 
 
 def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``; half a tangent plus a half would lose the digits of what is close to 0."""
-    if x.dtype.kind != "f":
-        return 0.5 * np.tanh(0.5 * x) + 0.5
-    one = np.asarray(1, x.dtype)  # to NumPy a number of Python's is a detour
-    with np.errstate(over="ignore"):  # where the result is 0
-        return one / (one + np.exp(-x))
+    """``exp(x) / (1 + exp(x))``, which keeps the digits of what is close to 0; where ``exp`` overflows it has long been 1."""
+    bounds = _BOUNDS.get(x.dtype.char)
+    if bounds is None:
+        return extensions.sigmoid(np, x)
+    most, one = bounds
+    if x.size <= _SMALL or not x.max() <= most:
+        x = _minimum(x, most)
+    e = np.exp(x)
+    return e / (e + one)
 
 
 def trace(x: Array, *, offset: int, dtype: Any = None) -> Array:

@@ -18,8 +18,6 @@ from framework.tensor import Tensor
 
 Group = dict[str, Any]
 
-_NOTHING: dict[str, Any] = {}
-
 
 class Optimizer:
     """Base class of optimizers.
@@ -163,8 +161,9 @@ class Optimizer:
         with no_grad():
             todo = [(group, [p for p in group["params"] if p._grad is not None]) for group in self.param_groups]
             for _, params in todo:
-                for p in params:
-                    self._check_step(p)
+                if self.state or not _are_plain(params):
+                    for p in params:
+                        self._check_step(p)
             for group, params in todo:
                 self._update(group, params)
         return loss
@@ -185,18 +184,18 @@ class Optimizer:
                 f"{self._name}: a parameter of shape {tuple(array.shape)} on {backend.device!r} has a gradient of shape "
                 f"{tuple(shape)} on {g.backend.device!r}; compute it anew after the parameter's data was assigned or moved"
             )
-        dtype, other = backend.dtype_of(array), backend.dtype_of(values)
-        if dtype.kind not in "fcV" or (other.kind == "c" and dtype.kind != "c"):
+        dtype = backend.dtype_of(array)
+        if dtype.kind not in "fcV" or (values.dtype != array.dtype and _narrows(backend.dtype_of(values), dtype)):
             raise TypeError(
-                f"{self._name}: a parameter of dtype {dtype} cannot be stepped by a gradient of dtype {other}; both must be "
-                "floating, or the parameter complex"
+                f"{self._name}: a parameter of dtype {dtype} cannot be stepped by a gradient of dtype "
+                f"{backend.dtype_of(values)}; both must be floating, or the parameter complex"
             )
         if not backend.writable(array):
             raise ValueError(
                 f"{self._name}: a parameter of shape {tuple(array.shape)} is in read-only memory, as broadcast arrays and "
                 "mapped files are; make it of a copy"
             )
-        for name, value in self.state.get(p, _NOTHING).items():
+        for name, value in self.state[p].items() if p in self.state else ():
             if name not in self.counts and isinstance(value, Tensor):
                 self._check_state(p, array.shape, name, value)
 
@@ -320,6 +319,24 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def _are_plain(params: list[Any]) -> bool:
+    """Whether all parameters and gradients are arrays of one kind and shape, so that nothing else need be looked at."""
+    for p in params:
+        g = p._grad
+        if p._owed is not None or type(g) is RowSparse or g.backend is not p.backend:
+            return False
+        array, values = p.data, g.data
+        same = type(array) is type(values) and array.shape == values.shape and array.dtype == values.dtype
+        if not (same and g.backend.writable(array)):
+            return False
+    return True
+
+
+def _narrows(dtype: Any, to: Any) -> bool:
+    """Whether a cast would drop imaginary parts."""
+    return bool(dtype.kind == "c" and to.kind != "c")
 
 
 def _is_state_dict(value: Any) -> bool:
