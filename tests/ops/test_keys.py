@@ -184,3 +184,20 @@ def test_a_part_named_by_a_subclass_of_int_or_tuple_is_a_view_in_the_graph_too(k
         y.sum().backward()
         gradients.append(x.grad.tolist())
     assert gradients[0] == gradients[1] != fw.full((3, 2), 2.0).tolist()
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+@pytest.mark.parametrize("ids", [[0, 2, -1, 0], [], [1], [[0, 1], [2, 2]], 1, [True, False, True]], ids=str)
+def test_one_array_after_whole_slices(before, ids, device):
+    """Which is taken along its axis if it is a row of whole numbers."""
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(3, 3, 3))
+    ids = np.asarray(ids, dtype=None if ids else np.int64)
+    x = fw.Tensor(array, requires_grad=True, device=device)
+    y = x[(slice(None),) * before + (fw.asarray(ids, device=device),)]
+    key = (slice(None),) * before + (ids,)
+    np.testing.assert_array_equal(y.detach().cpu().numpy(), array[key])
+    weights, expected = rng.normal(size=y.shape), np.zeros_like(array)
+    np.add.at(expected, key, weights)
+    (y * fw.asarray(weights, device=device)).sum().backward()
+    np.testing.assert_allclose(x.grad.cpu().numpy(), expected, atol=1e-12)
