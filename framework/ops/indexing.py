@@ -67,7 +67,7 @@ def _get_by_arrays(x: Any, key: Any) -> Any:
         if isinstance(key, Variable):
             return _advanced_getitem(x, key)
         if _names_one_axis(key):
-            return take(x, key[-1], axis=len(key) - 1)
+            return _take(x, key[-1], axis=len(key) - 1)
         return _advanced_getitem(x, _raw_parts(key, x))
     except (IndexError, TypeError, ValueError):
         # Only now is it looked at whether the dtype of an index is at fault: to ask each time would take a fifth longer.
