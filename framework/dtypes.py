@@ -71,10 +71,10 @@ def set_default_dtype(dtype: Any) -> None:
     TypeError
         For any other dtype.
     """
-    kind = None if dtype is None else np.dtype(dtype)  # NumPy takes None for float64
-    if kind is None or kind.kind != "f":
-        raise TypeError(f"the default dtype must be a real floating one such as float32, got {kind}")
-    _default.floating = kind
+    chosen = None if dtype is None else np.dtype(dtype)  # NumPy takes None for float64
+    if chosen is None or chosen.kind != "f":
+        raise TypeError(f"the default dtype must be a real floating one such as float32, got {chosen}")
+    _default.floating = chosen
 
 
 def default_for(dtype: DType, *, from_python: builtins.bool) -> DType:

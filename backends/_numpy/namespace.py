@@ -50,8 +50,6 @@ __all__ = [
     "sum",
     "take",
     "trace",
-    "tril",
-    "triu",
     "unique_values",
     "var",
 ]
@@ -302,23 +300,6 @@ def sigmoid(x: Array) -> Array:
 def trace(x: Array, *, offset: int, dtype: Any = None) -> Array:
     """Sums of the diagonals of matrices."""
     return x.trace(offset, -2, -1, dtype)
-
-
-def tril(x: Array, /, *, k: int = 0) -> Array:
-    """The lower triangle of matrices; of a vector NumPy would make a matrix."""
-    _check_matrices(x)
-    return np.tril(x, k)
-
-
-def triu(x: Array, /, *, k: int = 0) -> Array:
-    """The upper triangle of matrices."""
-    _check_matrices(x)
-    return np.triu(x, k)
-
-
-def _check_matrices(x: Array) -> None:
-    if x.ndim < 2:
-        raise ValueError(f"expected at least two dimensions, got shape {x.shape}")
 
 
 def unique_values(x: Array, /) -> Array:

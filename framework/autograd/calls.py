@@ -8,7 +8,9 @@ array among tensors, say, they leave to the class.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, update_wrapper
+from inspect import CO_VARARGS
 from pathlib import Path
 from textwrap import indent
 from threading import RLock
@@ -69,15 +71,55 @@ def rewrite_call(op: Any) -> None:
 def function_of(op: Any) -> Any:
     """The function by which ``op`` is called: the arguments of ``op.fun`` without the namespace."""
     fun = op.fun
-    # NumPy looks for what is built in when it imports something in the middle of a call.
-    scope = {"_op": op, "_write_out": _write_out, "__name__": fun.__module__, "__builtins__": __builtins__}
-    function: Any = FunctionType(_first.__code__, scope, op.name, fun.__defaults__)
+    scope = {"_op": op, "_write_out": _write_out, "__name__": fun.__module__}
+    function: Any = FunctionType(_first.__code__, _with_builtins(scope), op.name, fun.__defaults__)
     function.__qualname__ = op.name
     function.__kwdefaults__ = fun.__kwdefaults__
     function.__doc__ = fun.__doc__
     function.__wrapped__ = function.op = op
     function.defvjp = op.defvjp
     return function
+
+
+def _with_builtins(scope: dict[str, Any]) -> dict[str, Any]:
+    """The globals of a written function; NumPy looks for what is built in when it imports something within a call."""
+    return {**scope, "__builtins__": __builtins__}
+
+
+def around(function: Any, body: str, **scope: Any) -> Any:
+    """A function with the arguments of ``function``, which it is to call.
+
+    Parameters
+    ----------
+    function : callable
+        Plain Python.
+    body : str
+        Lines that may have ``{passed}``, the arguments as they are given on, and ``{given}``, those given by position.
+    **scope
+        Global names of these lines.
+    """
+    code = function.__code__
+    n, end = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+    names, keywords = code.co_varnames[:n], code.co_varnames[n:end]
+    rest = [f"*{code.co_varnames[end]}"] if code.co_flags & CO_VARARGS else []
+    given = ", ".join([*names, *rest])
+    lines = body.format(given=given, passed=given + _passed(keywords))
+    written = _compiled(
+        f"def call({_parameters(names, code.co_posonlyargcount, rest, keywords)}):\n{indent(lines, '    ')}"
+    )
+    scope = _with_builtins({**scope, "__name__": function.__module__})
+    call: Any = FunctionType(written, scope, function.__name__, function.__defaults__)
+    call.__kwdefaults__ = function.__kwdefaults__
+    return update_wrapper(call, function)
+
+
+def _parameters(names: Sequence[str], by_position: int, rest: Sequence[str], keywords: Sequence[str]) -> str:
+    slash, star = ["/"] * bool(by_position), rest or ["*"] * bool(keywords)
+    return ", ".join([*names[:by_position], *slash, *names[by_position:], *star, *keywords])
+
+
+def _passed(keywords: Sequence[str]) -> str:
+    return "".join([f", {name}={name}" for name in keywords])
 
 
 def _first(*args: Any, **kwargs: Any) -> Any:
@@ -113,10 +155,8 @@ def pull_of(op: Any) -> Any:
     """``op.pull`` written out for its rules: for raw real arrays and a single result; the class does the rest."""
     rules = [rule and rule[1] for rule in op.rules]
     # As in _write_out, a copy of the code for each function.
-    pull = FunctionType(
-        _pull_code(tuple(rules), op.holomorphic).replace(),
-        {"op": op, "general": type(op).pull, "__builtins__": __builtins__},
-    )
+    scope = {"op": op, "general": type(op).pull}
+    pull = FunctionType(_pull_code(tuple(rules), op.holomorphic).replace(), _with_builtins(scope))
     pull.__globals__.update({f"rule{i}": rule[0] for i, rule in enumerate(op.rules) if rule})
     return pull
 
@@ -136,14 +176,14 @@ def _pull_code(rules: tuple[tuple[int | str, ...] | None, ...], holomorphic: boo
 
     parts = [part(i, rule) for i, rule in enumerate(rules)]
     other = " or node.dtype in node.backend.complex_dtypes" if holomorphic else ""
-    return compiled(f"""def pull(node, g, xp, tensors):
+    return _compiled(f"""def pull(node, g, xp, tensors):
     if tensors{other}:
         return general(op, node, g, xp, tensors)
     args, y, inputs = node.args, node.y, node.inputs
     return [{", ".join(parts)}]""")
 
 
-def compiled(source: str) -> CodeType:
+def _compiled(source: str) -> CodeType:
     """The code of the one function in ``source``, which to those who look at a stack is among the framework's."""
     module = compile(source, str(Path(__file__).with_name("<call>")), "exec")
     return next(code for code in module.co_consts if isinstance(code, CodeType))
@@ -159,7 +199,7 @@ def _target(call: _Call, code: CodeType) -> tuple[str, ...]:
     if not 0 < len(path) <= len(_TARGET):
         return ()
     given = ", ".join(call.names) + call.passed()
-    same = compiled(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})")
+    same = _compiled(f"def same(xp, {', '.join([*call.names, *call.keywords])}):\n return xp.{'.'.join(path)}({given})")
     return path if (same.co_code, same.co_consts[1:]) == (code.co_code, code.co_consts[1:]) else ()
 
 
@@ -187,12 +227,10 @@ class _Call(NamedTuple):
         return len(self.names) <= _MOST and not (self.joins and self.several)
 
     def parameters(self) -> str:
-        n = self.by_position
-        slash, star = ["/"] * bool(n), ["*"] * bool(self.keywords)
-        return ", ".join([*self.names[:n], *slash, *self.names[n:], *star, *self.keywords])
+        return _parameters(self.names, self.by_position, (), self.keywords)
 
     def passed(self) -> str:
-        return "".join([f", {name}={name}" for name in self.keywords])
+        return _passed(self.keywords)
 
     def kept(self) -> str:
         pairs = ", ".join([f"{name!r}: {name}" for name in self.keywords])
@@ -204,7 +242,7 @@ def _code(call: _Call, target: int, written: bool, casts: bool) -> CodeType:
     """The code of such a call. Its own names begin with an underscore, those of arguments never do."""
     general = f"return _op({', '.join(call.names)}{call.passed()})"
     body = _body(call, target, general, casts) if written and call.short() else f"\n    {general}"
-    return compiled(f"def call({call.parameters()}):{body}")
+    return _compiled(f"def call({call.parameters()}):{body}")
 
 
 def _body(call: _Call, target: int, general: str, casts: bool) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
-from inspect import CO_VARARGS
-from types import FunctionType
 from typing import Any, TypeVar
 
-from framework.autograd.calls import compiled
+from framework.autograd.calls import around
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,23 +30,13 @@ def composed(function: F) -> F:
         ...
     TypeError: rows: expected a Tensor or an array, got list; make a Tensor of it with framework.asarray first
     """
-    code = function.__code__
-    n, first_only = code.co_argcount, code.co_posonlyargcount
-    names, keywords = code.co_varnames[:n], code.co_varnames[n : n + code.co_kwonlyargcount]
-    rest = [f"*{code.co_varnames[n + len(keywords)]}"] if code.co_flags & CO_VARARGS else []
-    star = rest or ["*"] * bool(keywords)
-    declared = [*names[:first_only], *["/"] * bool(first_only), *names[first_only:], *star, *keywords]
-    given = ", ".join([*names, *rest])
-    passed = ", ".join([given, *[f"{name}={name}" for name in keywords]])
-    written = compiled(f"""def call({", ".join(declared)}):
-    try:
-        return _function({passed})
-    except AttributeError as error:
-        raise _refusal(_function.__name__, error, ({given},)) from None""")
-    scope = {"_function": function, "_refusal": _refusal, "__name__": function.__module__, "__builtins__": __builtins__}
-    call: Any = FunctionType(written, scope, function.__name__, function.__defaults__)
-    call.__kwdefaults__ = function.__kwdefaults__
-    return update_wrapper(call, function)  # type: ignore[return-value]
+    return around(function, _BODY, _function=function, _refusal=_refusal)  # type: ignore[no-any-return]
+
+
+_BODY = """try:
+    return _function({passed})
+except AttributeError as error:
+    raise _refusal(_function.__name__, error, ({given},)) from None"""
 
 
 def _refusal(name: str, error: AttributeError, given: tuple[Any, ...]) -> Exception:

@@ -13,9 +13,16 @@ from framework.ops.manipulation import moveaxis
 Array = Any
 
 
+def _check_matrices(x: Array) -> None:
+    """Refuse a vector, of which NumPy and CuPy would make a matrix."""
+    if x.ndim < 2:
+        raise ValueError(f"expected at least two dimensions, got shape {tuple(x.shape)}")
+
+
 @primitive
 def tril(xp: Any, x: Array, /, *, k: int = 0) -> Array:
     """The lower triangle of matrices (..., M, N): zeros above the ``k``-th diagonal."""
+    _check_matrices(x)
     return xp.tril(x, k=k)
 
 
@@ -25,6 +32,7 @@ tril.defvjp(lambda xp, g, k: xp.tril(g, k=k))
 @primitive
 def triu(xp: Any, x: Array, /, *, k: int = 0) -> Array:
     """The upper triangle of matrices (..., M, N): zeros below the ``k``-th diagonal."""
+    _check_matrices(x)
     return xp.triu(x, k=k)
 
 
